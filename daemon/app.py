@@ -1,0 +1,242 @@
+"""The wiring: every part of the house, made once, in the order they lean on each other."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from daemon.check import SECTIONS, Prepared
+from daemon.clock import Clock
+from daemon.config import Config
+from daemon.context import Context, Services
+from daemon.engine.handler import Handler
+from daemon.engine.plan import Plan
+from daemon.engine.queue import Queue
+from daemon.engine.scheduler import Scheduler
+from daemon.engine.worker import Worker
+from daemon.loops import Periodic
+from daemon.notify import Tools, open_channel
+from daemon.notify.base import Channel
+from daemon.notify.http import HttpClient
+from daemon.notify.notifier import Notifier
+from daemon.upkeep.broom import Broom
+from daemon.upkeep.keeper import Keeper
+from daemon.upkeep.pulse import Pulse
+from daemon.upkeep.saver import Saver
+from daemon.watch.alerts import Alerts
+from daemon.watch.failures import Failures
+from state.codec import time_text
+from state.database import Database, StoreError
+from state.digests import Digests
+from state.home import Home
+from state.items import Items
+from state.records import Lane, Severity, Task, Trigger
+from state.recovery import Opening, open_home
+from state.snapshot import Snapshot
+from state.store import Store
+
+log = logging.getLogger(__name__)
+
+# systemd waits 40 s for a stop: work gets half of that, saving and closing the rest.
+STOP_GRACE_S = 20.0
+RUNNING_NOTE = "runningSince"
+HEARTBEAT = "heartbeat"
+
+
+class App:
+    """One home, open. `opened` makes it; `parts` are what has to be stepped while it runs."""
+
+    def __init__(self, prepared: Prepared, home: Home, clock: Clock, store: Store) -> None:
+        config = prepared.config
+        self.config: Config = config
+        self.home = home
+        self.clock = clock
+        self.store = store
+        self.started_at = clock.now()
+        self.is_ready = False
+        self.items = Items(store)
+        self.digests = Digests(store)
+        self.alerts = Alerts(store, clock, config.alerts.retention)
+        self.plan = make_plan(prepared)
+        self.queue = Queue(store, clock, config.queue.max_waiting)
+        self._http, channels = open_channels(prepared, clock)
+        self.notify = Notifier(channels, store, clock)
+        self.worker = Worker(
+            self.queue,
+            store,
+            clock,
+            self.plan,
+            places=places(config),
+            make_context=self._context,
+            watcher=Failures(store, self.alerts, config.alerts.consecutive_failures),
+        )
+        self.scheduler = Scheduler(store, self.queue, clock, self.worker.cancel)
+        self.saver = Saver(Snapshot(store, self.items.head, self.started_at), clock, self.alerts)
+        store.on_commit(self.saver.woken.set)
+        self.pulse = Pulse(clock, self.alerts)
+        self.parts: list[Periodic] = [
+            self.queue,
+            self.scheduler,
+            self.saver,
+            self.pulse,
+            Keeper(home, clock, self.alerts),
+            Broom(store, clock, self.alerts, timedelta(days=config.queue.history_days)),
+        ]
+        self._services = self._make_services()
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, prepared: Prepared, home: Home, clock: Clock) -> AsyncIterator["App"]:
+        """Open a home whose lock the caller holds; nothing runs until `begin`, or one task by `run_once`.
+
+        Raises:
+            StateUnreadable, StoreTooNew: it cannot be opened, and was left as it is.
+        """
+        opening = await asyncio.to_thread(open_home, home, clock.now())
+        store = Store(home, Database(home.database, opening.generation))
+        try:
+            await store.load()
+            app = cls(prepared, home, clock, store)
+            try:
+                await app._tell_of(opening)
+                await app._recover()
+                yield app
+            finally:
+                await app._close()
+        finally:
+            await store.close()
+
+    async def begin(self) -> None:
+        """Take up the schedules and the queue; from here on tasks run."""
+        await self.scheduler.adopt(self.plan.schedules)
+        await self.store.commit(notes={RUNNING_NOTE: time_text(self.started_at)})
+        self.queue.load()
+        if HEARTBEAT in self.plan.handlers:
+            await self.queue.enqueue(HEARTBEAT, trigger=Trigger.STARTUP)
+        await self.saver.save_now()
+        self.is_ready = True
+
+    async def end(self) -> None:
+        """Stop in good order: no new work, what runs gets its grace or goes back in the queue."""
+        self.is_ready = False
+        await self.worker.stop(STOP_GRACE_S)
+        await self.store.commit(notes={RUNNING_NOTE: ""})
+
+    async def adopt(self, prepared: Prepared) -> None:
+        """Take a changed configuration: handlers' options, schedules and channels."""
+        self.config = prepared.config
+        self.plan = make_plan(prepared)
+        self.worker.plan = self.plan
+        await self.scheduler.adopt(self.plan.schedules)
+        http_before, notify_before = self._http, self.notify
+        self._http, channels = open_channels(prepared, self.clock)
+        self.notify = Notifier(channels, self.store, self.clock)
+        self._services = self._make_services()
+        await notify_before.close()
+        await http_before.close()
+
+    async def run_once(
+        self, handler: str, args: Mapping[str, Any] | None = None, key: str | None = None
+    ) -> tuple[Task, bool]:
+        """Run one handler now, without the daemon; the finished task, and whether the key was known.
+
+        Raises:
+            KeyError: there is no such handler.
+        """
+        made = self.plan.handlers[handler]
+        for spec in self.plan.schedules.values():
+            fields = {"schedule": spec.name, "cron": spec.line.text, "timezone": spec.line.timezone}
+            log.info("schedule.known", extra={"fields": fields})
+        accepted = await self.queue.enqueue(
+            handler, args, key=key, trigger=Trigger.MANUAL, max_attempts=1, lane=made.lane
+        )
+        task = await self.worker.wait_for(accepted.task.id)
+        await self.saver.save_now()
+        return task or accepted.task, accepted.is_duplicate
+
+    def _context(self, task: Task, handler: Handler) -> Context:
+        return Context(task=task, house=self._services, options=self.plan.options_of(handler))
+
+    def _make_services(self) -> Services:
+        return Services(
+            clock=self.clock,
+            store=self.store,
+            items=self.items,
+            digests=self.digests,
+            notify=self.notify,
+            alerts=self.alerts,
+            schedules=self.scheduler,
+            enqueue=self.queue.enqueue,
+        )
+
+    async def _tell_of(self, opening: Opening) -> None:
+        """Whatever was found damaged becomes an alert: a state that was lost is never lost silently."""
+        fields = {"generation": opening.generation, "fresh": opening.is_fresh}
+        log.info("state.opened", extra={"fields": fields})
+        if not opening.problems:
+            return
+        counts = {} if opening.restored is None else opening.restored.counts()
+        lost = 0 if opening.restored is None else opening.restored.lost
+        await self.alerts.fire(
+            "state.restored",
+            severity=Severity.WARNING if opening.restored is None else Severity.CRITICAL,
+            summary=f"the state was damaged and is restored; {lost} records could not be brought back",
+            details={
+                "problems": opening.problems,
+                "kept": [path.name for path in opening.kept_aside],
+                **counts,
+            },
+            advice="nightdesk state verify; what was damaged is kept beside it as NAME.damaged-TIME",
+        )
+
+    async def _recover(self) -> None:
+        """Owe again what a crash cut off, and say that there was one."""
+        cut_off = await self.worker.recover()
+        since = self.store.note(RUNNING_NOTE)
+        if not since and not cut_off:
+            return
+        names = [f"{task.handler} ({task.id})" for task in cut_off[:20]]
+        await self.alerts.tell(
+            "daemon.unclean-stop",
+            severity=Severity.ERROR,
+            summary=f"the daemon did not stop in good order; {len(cut_off)} tasks in flight are owed again",
+            details={"runningSince": since, "inFlight": names, "inFlightTotal": len(cut_off)},
+            advice="journalctl -u nightdesk --since today",
+        )
+
+    async def _close(self) -> None:
+        await self.notify.close()
+        await self._http.close()
+        try:
+            await self.saver.save_now()
+        except (OSError, StoreError) as error:
+            # The database holds it all; the file is rewritten at the next start.
+            log.error("state.unsaved", extra={"fields": {"error": str(error)}})  # noqa: TRY400
+
+
+def make_plan(prepared: Prepared) -> Plan:
+    """The part of the configuration that the engine runs on."""
+    return Plan(
+        handlers=prepared.handlers,
+        schedules={spec.name: spec for spec in prepared.schedules},
+        sections={name: getattr(prepared.config, name) for name in SECTIONS},
+    )
+
+
+def places(config: Config) -> dict[Lane, int]:
+    """How many tasks of each lane may run at once; the alerts' lane is served first."""
+    return {
+        Lane.ALERTS: config.queue.alert_concurrency,
+        Lane.NORMAL: config.queue.concurrency,
+        Lane.CATCH_UP: config.queue.catch_up_concurrency,
+    }
+
+
+def open_channels(prepared: Prepared, clock: Clock) -> tuple[HttpClient, dict[str, Channel]]:
+    """Open what was configured; connections are made when something is sent."""
+    http = HttpClient(allow_private=prepared.config.network.allow_private)
+    tools = Tools(http=http, clock=clock)
+    entries = prepared.channels
+    return http, {name: open_channel(entry.type, entry.options, tools) for name, entry in entries.items()}

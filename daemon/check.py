@@ -1,0 +1,210 @@
+"""Everything that can be known to be wrong before the daemon starts, found in one pass and told together."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.check_channels import check_alerts, check_channels, check_digest
+from daemon.config import Config, ConfigError, Problem
+from daemon.config.file import BUILTIN_SCHEDULES
+from daemon.config.load import draft_config
+from daemon.config.problems import ENVIRONMENT, Findings, Place, in_file_order, meant, quoted
+from daemon.config.sections import ChannelEntry, ScheduleEntry
+from daemon.engine.cron import CronLine
+from daemon.engine.handler import Handler
+from daemon.engine.registry import RegistryError, load_handlers
+from daemon.engine.spec import CatchUp, Overlap, ScheduleSpec
+
+COMMAND = "command"  # the handler that runs the entries with a `command`
+# The parts of the config that a handler may be handed as its options.
+SECTIONS = ("digest", "alerts", "queue", "reports", "llm", "ledger", "redis", "http", "watchdog", "network")
+# What is known and checked, but has nobody yet who acts on it.
+NOT_SERVED: Mapping[Place, str] = {
+    ("reports",): "reports are not made",
+    ("llm",): "no language model is asked",
+    ("redis",): "no Redis is looked after",
+    ("http",): "the API is served on control.sock only, not on a port",
+    ("ledger",): "the ledger stays in the embedded database",
+    ("watchdog",): "there is no second process that watches",
+    ("alerts", "routes"): "alerts are recorded and logged, not sent",
+    ("alerts", "receivers"): "alerts are recorded and logged, not sent",
+}
+VARIABLES_NOT_SERVED = {"SLACK_BOT_TOKEN": "Slack is reached through SLACK_WEBHOOK_URL only"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """All that was configured, fit to be started."""
+
+    config: Config
+    handlers: Mapping[str, Handler]
+    schedules: tuple[ScheduleSpec, ...]
+    channels: Mapping[str, ChannelEntry]  # those that can be opened; their own `Options` have taken each
+    warnings: tuple[Problem, ...]
+
+
+def prepare(path: Path | None, environ: Mapping[str, str]) -> Prepared:
+    """Read the config, load the handlers, and judge schedules and channels. Nothing is started or written.
+
+    Raises:
+        ConfigError: every mistake of every part.
+    """
+    draft = draft_config(path, environ)
+    config, findings = draft.config, draft.findings
+    handlers = _handlers(config, findings)
+    schedules = _schedules(config, handlers, findings)
+    channels = check_channels(draft)
+    check_digest(draft, channels)
+    check_alerts(draft)
+    _check_http(config, findings)
+    _warn_of_the_unserved(config, environ, findings)
+    if findings.problems:
+        raise ConfigError(findings.problems)
+    return Prepared(
+        config=config,
+        handlers=handlers,
+        schedules=tuple(schedules),
+        channels=channels,
+        warnings=tuple(in_file_order(findings.warnings)),
+    )
+
+
+def _handlers(config: Config, findings: Findings) -> dict[str, Handler]:
+    try:
+        handlers = load_handlers(config.handler_packages, config.folder)
+    except RegistryError as error:
+        handlers = error.loaded
+        for problem in error.problems:
+            findings.problem(("handlers", problem.position), problem.text)
+        findings.mark_broken(("handlers",))
+    for handler in handlers.values():
+        if handler.section is not None and handler.section not in SECTIONS:
+            text = f"the handler {quoted(handler.name)} asks for the section {quoted(handler.section)}"
+            findings.problem(("handlers",), f"{text}; {meant(handler.section, SECTIONS)}")
+    return handlers
+
+
+def _schedules(config: Config, handlers: Mapping[str, Handler], findings: Findings) -> list[ScheduleSpec]:
+    """Bring together what the file says of each schedule and what its handler brings along."""
+    unwritten = ScheduleEntry.model_construct()
+    entries = {name: unwritten for name, handler in handlers.items() if handler.cron}
+    entries |= dict.fromkeys(config.builtin_crons, unwritten)
+    entries |= config.schedules
+    specs = [_schedule(name, entry, config, handlers, findings) for name, entry in entries.items()]
+    return [spec for spec in specs if spec is not None]
+
+
+def _schedule(
+    name: str, entry: ScheduleEntry, config: Config, handlers: Mapping[str, Handler], findings: Findings
+) -> ScheduleSpec | None:
+    place: Place = ("schedules", name) if name in config.schedules else (_builtin_key(name),)
+    handler = _handler_of(name, entry, config, handlers, findings)
+    line = _line_of(name, entry, place, config, handlers.get(entry.handler or name), findings)
+    if handler is None or line is None or not entry.enabled:
+        return None
+    return ScheduleSpec(
+        name=name,
+        handler=handler.name,
+        line=line,
+        args={"argv": list(entry.command)} if entry.command else entry.args,
+        lane=entry.lane or handler.lane,
+        timeout=entry.timeout or handler.timeout,
+        max_attempts=entry.max_attempts or handler.max_attempts,
+        overlap=Overlap(entry.overlap),
+        catch_up=CatchUp(entry.catch_up),
+        catch_up_window=entry.catch_up_window,
+    )
+
+
+def _builtin_key(name: str) -> str:
+    return next((key for key, schedule in BUILTIN_SCHEDULES.items() if schedule == name), "handlers")
+
+
+def _handler_of(
+    name: str, entry: ScheduleEntry, config: Config, handlers: Mapping[str, Handler], findings: Findings
+) -> Handler | None:
+    place = ("schedules", name)
+    if entry.command is not None:
+        if entry.handler is not None:
+            findings.problem(
+                (*place, "command"), "a schedule has a handler or a command, not both; take one out"
+            )
+        if entry.args:
+            findings.problem((*place, "args"), "args are for a handler; write a command's into its own list")
+        if COMMAND not in handlers:
+            findings.problem(
+                (*place, "command"),
+                f'commands are run by the handler "{COMMAND}"; add "handlers" to the key handlers',
+            )
+        return handlers.get(COMMAND)
+    wanted = entry.handler or name
+    if wanted in handlers:
+        return handlers[wanted]
+    if name not in config.schedules:
+        findings.warn(
+            (_builtin_key(name),), f"no package brings the handler {quoted(name)}, so this never fires"
+        )
+    elif entry.handler is not None:
+        findings.problem(
+            (*place, "handler"), f"no handler is named {quoted(wanted)}; {_meant_handler(wanted, handlers)}"
+        )
+    elif not any((*place, key) in findings.broken | findings.misspelt for key in ("handler", "command")):
+        text = f"nothing to run: write a handler or a command; {_meant_handler(wanted, handlers)}"
+        findings.problem(place, text)
+    return None
+
+
+def _meant_handler(name: str, handlers: Mapping[str, Handler]) -> str:
+    return meant(name, handlers) if handlers else "no package could be loaded"
+
+
+def _line_of(
+    name: str, entry: ScheduleEntry, place: Place, config: Config, handler: Handler | None, findings: Findings
+) -> CronLine | None:
+    brought = handler.cron if handler is not None else None
+    text = entry.cron or config.builtin_crons.get(name) or brought
+    if text is None:
+        findings.missing((*place, "cron"), 'no cron line says when; write one, as in "0 23 * * *"')
+        return None
+    if entry.cron is not None:
+        place = (*place, "cron")
+    elif name in config.builtin_crons:
+        place = (_builtin_key(name),)
+    try:
+        return CronLine.parse(text, entry.timezone or config.timezone)
+    except ValueError as error:
+        findings.problem(
+            place, str(error) if place != ("handlers",) else f"the handler {quoted(name)}: {error}"
+        )
+        return None
+
+
+def _check_http(config: Config, findings: Findings) -> None:
+    http = config.http
+    if _is_loopback(http.host) or http.token is not None or findings.is_broken(("http", "token")):
+        return
+    text = f"{quoted(http.host)} is reached from the network, so http.token is needed; or listen on 127.0.0.1"
+    findings.problem(("http", "host"), text)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _warn_of_the_unserved(config: Config, environ: Mapping[str, str], findings: Findings) -> None:
+    for place, what in NOT_SERVED.items():
+        if place == ("ledger",) and config.ledger.url == "sqlite":
+            continue
+        if place in findings.lines:
+            findings.warn(place, f"not served by this version: {what}")
+        elif inner := next((at for at in findings.variables if at[: len(place)] == place), None):
+            findings.warn(inner, f"not served by this version: {what}")
+    for variable, what in VARIABLES_NOT_SERVED.items():
+        if environ.get(variable):
+            findings.warnings.append(
+                Problem(ENVIRONMENT, None, variable, f"not served by this version: {what}")
+            )

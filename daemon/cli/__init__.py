@@ -1,0 +1,30 @@
+"""The command line: the table of its commands. A row is loaded when it is called, so `--help` loads none."""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A command: where it is, and what the help says of it."""
+
+    command: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Row("daemon.cli.demo:demo", "A whole night and morning on sample data, in under a minute."),
+    "init": Row("daemon.cli.init:init", "Write a configuration to start from."),
+    "run": Row("daemon.cli.run:run", "Run the daemon in the foreground."),
+    "status": Row("daemon.cli.status:status", "How it is."),
+    "schedules": Row("daemon.cli.schedules:schedules", "When things fire; pause and resume."),
+    "tasks": Row("daemon.cli.tasks:tasks", "What waits and what runs."),
+    "history": Row("daemon.cli.tasks:history", "What ran."),
+    "trigger": Row("daemon.cli.trigger:trigger", "Run a schedule now, in the daemon."),
+    "run-once": Row("daemon.cli.trigger:run_once", "Run one handler now, with or without a daemon."),
+    "items": Row("daemon.cli.items:items", "The leads that wait for the nightly batch."),
+    "digest": Row("daemon.cli.digest:digest", "The digests: list, show, send."),
+    "alerts": Row("daemon.cli.alerts:alerts", "What somebody has to know."),
+    "config": Row("daemon.cli.config:config", "Check the configuration, show it, or its schema."),
+    "state": Row("daemon.cli.state:state", "Verify what is remembered, or show it."),
+    "notify": Row("daemon.cli.notify:notify", "Send a test message on a channel."),
+    "test": Row("daemon.cli.notify:test", "Try out what the daemon relies on."),
+}

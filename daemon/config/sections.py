@@ -1,0 +1,245 @@
+"""The sections of the config that say what runs, what it scores, and how loud it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from daemon.config.problems import shown
+from daemon.config.secrets import SecretText
+from daemon.config.values import (
+    Duration,
+    FilledText,
+    Flag,
+    Kind,
+    Name,
+    Places,
+    Port,
+    Span,
+    Text,
+    Weight,
+    Zone,
+    whole,
+)
+from state.records import Lane, Severity
+
+
+class Section(BaseModel):
+    """A part of the config: camelCase in the file, fixed once read, nothing unknown in it."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,  # for code; the file is read with names refused
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        defer_build=True,  # only the whole is ever checked; building each part as well doubles the start
+    )
+
+
+def _loudness(value: object) -> Severity:
+    name = value.lower() if isinstance(value, str) else ""
+    if name not in list(Severity):
+        raise ValueError(f"{shown(value)} is no severity; known: {', '.join(Severity)}")
+    return Severity(name)
+
+
+Loudness = Annotated[Severity, Kind(_loudness, type="string", enum=[str(severity) for severity in Severity])]
+
+
+class ScheduleEntry(Section):
+    """One entry under `schedules`: what is left out comes from the handler, or from the house."""
+
+    handler: Name | None = Field(
+        default=None, description="The handler to run; the entry's own name where left out."
+    )
+    command: tuple[FilledText, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="A program and its arguments to run instead of a handler; exit 0 is success.",
+    )
+    args: Mapping[Text, Any] = Field(default={}, description="What the handler is handed as its arguments.")
+    cron: FilledText | None = Field(
+        default=None,
+        description='When: five cron fields, six with seconds first, or "@every 2s", "@hourly", "@daily".',
+    )
+    timezone: Zone | None = Field(
+        default=None, description="The zone the cron line is meant in; else the top-level one."
+    )
+    timeout: Span | None = Field(default=None, description="How long one run may take before it is ended.")
+    max_attempts: Annotated[int, whole(1, 100)] | None = Field(
+        default=None, description="How often a failing task is tried."
+    )
+    overlap: Literal["skip", "queue", "allow", "cancel"] = Field(
+        default="skip", description="What to do with a fire while an earlier run is unfinished."
+    )
+    catch_up: Literal["newest", "all"] = Field(
+        default="newest", description="Which of several missed fires are made up."
+    )
+    catch_up_window: Duration = Field(
+        default=timedelta(hours=24), description="How late a missed fire is still made up."
+    )
+    lane: Lane | None = Field(default=None, description="The lane of the queue its tasks wait in.")
+    enabled: Flag = Field(default=True, description="false keeps the entry and fires nothing.")
+
+
+class Weights(Section):
+    """How much each part of a score counts; only their proportions matter."""
+
+    relevance: Weight = Field(default=0.4, description="Closeness to the configured topics.")
+    engagement: Weight = Field(default=0.25, description="Votes and comments.")
+    freshness: Weight = Field(default=0.15, description="How new it is.")
+    intent: Weight = Field(default=0.2, description="Whether somebody is looking for something.")
+
+
+INTENT_PHRASES = (
+    "looking for",
+    "recommend",
+    "recommendation",
+    "suggestion",
+    "alternative to",
+    "alternatives to",
+    "how do i",
+    "how can i",
+    "how to",
+    "what do you use",
+    "which tool",
+    "is there a",
+    "does anyone know",
+    "any advice",
+    "need help",
+    "help me",
+    "struggling with",
+    "best way to",
+    "tired of",
+    "switch from",
+)
+
+
+class ScoringOptions(Section):
+    """How an item is scored that does not bring a score of its own."""
+
+    topics: Mapping[FilledText, Weight] = Field(
+        default={}, description="Words or phrases, each with its weight."
+    )
+    intent_phrases: tuple[FilledText, ...] = Field(
+        default=INTENT_PHRASES, description="Phrases by which somebody who wants something gives it away."
+    )
+    weights: Weights = Field(
+        default={}, validate_default=True, description="How much each part of the score counts."
+    )
+    freshness_half_life: Span = Field(
+        default=timedelta(days=2), description="The age at which freshness has fallen to a half."
+    )
+
+
+class QueueSection(Section):
+    """How much is done side by side, and how much is kept."""
+
+    concurrency: Places = Field(default=32, description="Tasks of the normal lane run at once.")
+    catch_up_concurrency: Places = Field(default=4, description="Tasks made up run at once.")
+    alert_concurrency: Places = Field(default=8, description="Tasks of the alert lane run at once.")
+    max_waiting: Annotated[int, whole(1, 100_000_000)] = Field(
+        default=1_000_000, description="Unfinished tasks the queue takes before it refuses more."
+    )
+    history_days: Annotated[int, whole(1, 3660)] = Field(
+        default=400, description="Days that finished runs are kept."
+    )
+
+
+class Route(Section):
+    """Which alerts go to which receiver; the first route that fits is taken."""
+
+    severities: tuple[Loudness, ...] = Field(
+        default=(), description="The severities it takes; empty for all."
+    )
+    match: Mapping[Text, Text] = Field(
+        default={}, description="Labels an alert must have, with their values."
+    )
+    receiver: FilledText = Field(description="The name of a receiver under `alerts.receivers`.")
+    group_wait: Duration = Field(
+        default=timedelta(0), description="How long to wait for more of the same before telling."
+    )
+    repeat_interval: Span = Field(
+        default=timedelta(hours=1), description="How often an alert that stays open is told again."
+    )
+    escalate_after: Span | None = Field(
+        default=None, description="When an unacknowledged critical alert is told further."
+    )
+    escalate_to: FilledText | None = Field(default=None, description="The receiver it is told further to.")
+
+
+class AlertsSection(Section):
+    """When somebody hears of it, and who."""
+
+    enabled: Flag = Field(default=True, description="false records alerts and tells nobody.")
+    severity_threshold: Loudness = Field(
+        default=Severity.ERROR, description="The least severity that is told."
+    )
+    consecutive_failures: Places = Field(
+        default=3, description="Failures in a row that make an alert critical."
+    )
+    retention: Span = Field(
+        default=timedelta(hours=48), description="How long a resolved alert stays in the JSON state."
+    )
+    receivers: Mapping[Name, tuple[FilledText, ...]] = Field(
+        default={},
+        description="Named lists of channels, in the order in which each stands in for the one before.",
+    )
+    routes: tuple[Route, ...] = Field(
+        default=(), description="Which alerts go to which receiver; the first that fits."
+    )
+
+
+class NetworkSection(Section):
+    """What the daemon may talk to."""
+
+    allow_private: Flag = Field(
+        default=False, description="true allows http and addresses that are not public."
+    )
+
+
+class HttpSection(Section):
+    """The HTTP API on a TCP port."""
+
+    host: FilledText = Field(
+        default="127.0.0.1", description="The address to listen on; beyond loopback a token is needed."
+    )
+    port: Port = Field(default=8780, description="The port; 0 takes a free one.")
+    token: SecretText | None = Field(
+        default=None, description='The bearer token that may do everything: "env:NAME".'
+    )
+    read_token: SecretText | None = Field(
+        default=None, description='A bearer token that may only read: "env:NAME".'
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestSection:
+    """All that the nightly batch and the morning message need to know."""
+
+    timezone: str  # the zone whose dates the digests bear
+    channel: str  # the name of the channel a digest goes to
+    target: str  # a room, addresses, or the name of a channel that is taken instead
+    threshold: float  # a score strictly above it marks an item
+    app_url: str | None  # where the button of a message leads
+    slow_after: timedelta  # a batch that takes longer is warned of
+    scoring: ScoringOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelEntry:
+    """One channel as configured: its type, and options that only that type can judge."""
+
+    type: str
+    options: Mapping[str, Any]  # camelCase as in the file; references to secrets have become `Secret`
+    variables: Mapping[str, str] | None = None  # option to variable, for a channel made of the environment
+
+    @property
+    def is_from_environment(self) -> bool:
+        return self.variables is not None

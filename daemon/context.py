@@ -1,0 +1,59 @@
+"""What a handler is given: its task, and the parts of the house it may use."""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.clock import Clock
+from state.records import Task
+
+if TYPE_CHECKING:
+    from daemon.engine.queue import Accepted
+    from daemon.engine.scheduler import Scheduler
+    from daemon.notify.notifier import Notifier
+    from daemon.watch.alerts import Alerts
+    from state.digests import Digests
+    from state.items import Items
+    from state.store import Store
+
+log = logging.getLogger("handlers")
+
+Enqueue = Callable[..., Awaitable["Accepted"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of the house that every handler may use."""
+
+    clock: Clock
+    store: "Store"
+    items: "Items"
+    digests: "Digests"
+    notify: "Notifier"
+    alerts: "Alerts"
+    schedules: "Scheduler"
+    enqueue: Enqueue
+
+
+class TaskLog(logging.LoggerAdapter[logging.Logger]):
+    """Names the task and its handler on every line a handler logs, beside the fields it gives."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        given = kwargs.get("extra") or {}
+        kwargs["extra"] = {"fields": {**(self.extra or {}), **given.get("fields", {})}}
+        return msg, kwargs
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One run of one task."""
+
+    task: Task
+    house: Services
+    options: Any  # the handler's own section of the config, see `handler(section=…)`
+
+    @property
+    def log(self) -> TaskLog:
+        """The log, for events of this run: `ctx.log.info("digest.written", extra={"fields": {…}})`."""
+        return TaskLog(log, {"handler": self.task.handler, "task": self.task.id})

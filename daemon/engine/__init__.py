@@ -1,0 +1,1 @@
+"""Schedules, the queue and the worker that serves it."""

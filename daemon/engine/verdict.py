@@ -1,0 +1,130 @@
+"""How an attempt ended, and what becomes of its task: values in, a task out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from daemon.engine.handler import Cancel, Done, HandlerError, Outcome, Snooze
+from state.records import Task, TaskState, replace
+
+ERROR_LENGTH = 2000
+MOST_SNOOZES = 200
+# A task that was cut off by a crash is owed again even beyond its attempts, for the crash was hardly
+# its fault; but one that has seen this many in addition is taken for their cause.
+MOST_INTERRUPTIONS = 10
+FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 600.0
+
+
+class Ending(StrEnum):
+    """What an attempt came to."""
+
+    DONE = "done"
+    SNOOZED = "snoozed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    TIMED_OUT = "timed-out"
+    ABANDONED = "abandoned"  # timed out, and would not stop when asked to
+    INTERRUPTED = "interrupted"  # the daemon died in the middle of it
+    RETURNED = "returned"  # the daemon was stopped in good order, and put it back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """An ending with what there is to say about it."""
+
+    ending: Ending
+    summary: dict[str, Any] | None = None
+    reason: str | None = None
+    is_permanent: bool = False
+    wait: timedelta | None = None  # not sooner than this
+
+    @property
+    def is_failure(self) -> bool:
+        return self.ending in (Ending.FAILED, Ending.TIMED_OUT, Ending.ABANDONED)
+
+
+def end_of(result: Outcome | None) -> End:
+    """What a handler's answer means."""
+    if isinstance(result, Snooze):
+        return End(ending=Ending.SNOOZED, reason=result.reason, wait=timedelta(minutes=result.minutes))
+    if isinstance(result, Cancel):
+        return End(ending=Ending.CANCELLED, reason=result.reason)
+    if result is None:
+        return End(ending=Ending.DONE)
+    if isinstance(result, Done):
+        return End(ending=Ending.DONE, summary=result.summary)
+    return _failed(
+        f"the handler answered {type(result).__name__}, not Done, Snooze or Cancel", permanent=True
+    )
+
+
+def end_of_error(error: BaseException) -> End:
+    """What it means that a handler raised."""
+    if isinstance(error, HandlerError):
+        return _failed(str(error), permanent=error.permanent, wait=error.retry_after)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return _failed(text, permanent=False)
+
+
+def decide(task: Task, end: End, now: datetime, retry_wait: timedelta) -> Task:
+    """What becomes of a task whose attempt has ended."""
+    if end.ending is Ending.DONE:
+        return replace(task, state=TaskState.COMPLETED, finished_at=now, error=None, summary=end.summary)
+    if end.ending is Ending.CANCELLED:
+        return replace(task, state=TaskState.CANCELLED, finished_at=now, error=end.reason)
+    if end.ending is Ending.SNOOZED:
+        return _snoozed(task, end, now)
+    if end.ending is Ending.INTERRUPTED:
+        return _interrupted(task, end, now)
+    if end.ending is Ending.RETURNED:
+        return replace(task, state=TaskState.AVAILABLE, attempt=task.attempt - 1, started_at=None)
+    if end.is_permanent or task.attempt >= task.max_attempts:
+        return replace(task, state=TaskState.DISCARDED, finished_at=now, error=end.reason)
+    return replace(
+        task,
+        state=TaskState.RETRYABLE,
+        scheduled_at=now + max(retry_wait, end.wait or timedelta(0)),
+        finished_at=now,
+        error=end.reason,
+    )
+
+
+def retry_wait(attempt: int) -> timedelta:
+    """How long to wait after a failed attempt: random up to twice as long each time, at most ten minutes.
+
+    The policy is tenacity's `wait_random_exponential` ("full jitter"), with a floor of its first step.
+    """
+    from tenacity import RetryCallState, Retrying, wait_random_exponential
+
+    policy = wait_random_exponential(multiplier=FIRST_RETRY_S, max=LONGEST_RETRY_S, min=FIRST_RETRY_S)
+    state = RetryCallState(Retrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = attempt
+    return timedelta(seconds=policy(state))
+
+
+def _snoozed(task: Task, end: End, now: datetime) -> Task:
+    snoozes = (task.summary or {}).get("snoozes", 0) + 1
+    if snoozes > MOST_SNOOZES:
+        reason = f"put off {MOST_SNOOZES} times, last because {end.reason}"
+        return replace(task, state=TaskState.DISCARDED, finished_at=now, error=reason)
+    return replace(
+        task,
+        state=TaskState.SCHEDULED,
+        attempt=task.attempt - 1,
+        scheduled_at=now + (end.wait or timedelta(minutes=1)),
+        started_at=None,
+        error=end.reason,
+        summary={"snoozes": snoozes},
+    )
+
+
+def _interrupted(task: Task, end: End, now: datetime) -> Task:
+    if task.attempt >= task.max_attempts + MOST_INTERRUPTIONS:
+        reason = f"the daemon has died during it {task.attempt} times"
+        return replace(task, state=TaskState.DISCARDED, finished_at=now, error=reason)
+    return replace(task, state=TaskState.AVAILABLE, finished_at=None, error=end.reason)
+
+
+def _failed(reason: str, *, permanent: bool, wait: timedelta | None = None) -> End:
+    return End(ending=Ending.FAILED, reason=reason[:ERROR_LENGTH], is_permanent=permanent, wait=wait)

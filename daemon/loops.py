@@ -1,0 +1,53 @@
+"""The only loop in the house: step, survive, log, wait, stop."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from daemon.clock import Clock
+
+log = logging.getLogger(__name__)
+
+# After a failed step the part is given this long, doubled each time, before it is stepped again.
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(seconds=30)
+
+
+class Periodic(Protocol):
+    """A part that has something to do now and then."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def woken(self) -> asyncio.Event:
+        """Set it to have the part stepped at once."""
+        ...
+
+    async def step(self) -> datetime:
+        """Do what is due; say when to call again."""
+        ...
+
+
+async def repeat(part: Periodic, clock: Clock) -> None:
+    """Step a part whenever it asks for it, until cancelled; a step that raises does not end it."""
+    failures = 0
+    while True:
+        part.woken.clear()
+        try:
+            again_at = await part.step()
+            failures = 0
+        except Exception:
+            # Whatever went wrong in one step, a loop that ends here would never fire again: that is
+            # the one failure nobody would notice.
+            failures += 1
+            pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
+            again_at = clock.now() + pause
+            log.exception(
+                "loop.failed",
+                extra={
+                    "fields": {"loop": part.name, "failures": failures, "again_in_s": pause.total_seconds()}
+                },
+            )
+        await clock.wait_until(again_at, part.woken)

@@ -1,0 +1,75 @@
+"""What a channel is: something that carries a `Message` to people and can prove it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from state.records import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing in a message: a headline with a link, a line of facts, a short text."""
+
+    title: str
+    url: str | None = None
+    note: str = ""  # "r/python · score 0.91 · 12 comments"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is to be said, before any channel's dress. All text is foreign until a channel escapes it."""
+
+    id: str  # stable over retries; receivers that dedupe are given it
+    kind: str  # "digest", "alert", "resolved", "report", "test"
+    title: str
+    text: str = ""  # one or a few paragraphs, parted by blank lines
+    severity: Severity | None = None
+    facts: tuple[tuple[str, str], ...] = ()  # ("Processed", "900")
+    entries: tuple[Entry, ...] = ()
+    link: tuple[str, str] | None = None  # (label, URL) of the button; left out when APP_URL is unset
+    created_at: datetime
+
+
+class Failure(StrEnum):
+    """Why a send did not end in a proof, and with it what may be done next."""
+
+    TRANSIENT = "transient"  # known not delivered; try again
+    PERMANENT = "permanent"  # known not delivered; trying again cannot help
+    UNKNOWN = "unknown"  # it may have been delivered; nobody can say
+
+
+class ChannelError(Exception):
+    """A channel could not prove a delivery. The text never holds a secret."""
+
+    def __init__(
+        self, reason: str, *, failure: Failure = Failure.TRANSIENT, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.failure = failure
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The proof of a delivery: what the receiver answered, cut to 200 characters."""
+
+    proof: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """One way to reach people.
+
+    `send` returns a Receipt or raises ChannelError; it retries nothing by itself, stays inside its
+    time budget, and ends within a second of being cancelled.
+    """
+
+    Options: ClassVar[type[BaseModel]]  # checks the channel's entry in the config
+    is_delivery: ClassVar[bool]  # False for `log`: a record never counts as delivered
+
+    async def send(self, message: Message) -> Receipt: ...

@@ -1,0 +1,1 @@
+"""What keeps the house: the JSON state, the backups, and the broom."""

@@ -1,0 +1,1 @@
+"""What is watched: failures, alerts, and the word to systemd."""

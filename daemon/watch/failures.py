@@ -1,0 +1,135 @@
+"""Keeps count of how each handler fares, and raises the alarm when one fails or keeps failing."""
+
+import logging
+from collections.abc import Sequence
+
+from daemon.engine.verdict import Ending
+from daemon.engine.worker import Ended
+from daemon.watch.alerts import Alerts
+from state.records import HandlerRecord, Severity, Task, TaskState, replace
+from state.store import Change, Store
+
+log = logging.getLogger(__name__)
+
+
+class Failures:
+    """The worker's watcher: one record a handler, kept for good, and its alerts.
+
+    The counts here are ahead of the disk by the commit under way; each end is counted once, however
+    often its commit has to be tried.
+    """
+
+    def __init__(self, store: Store, alerts: Alerts, limit: int) -> None:
+        self._alerts = alerts
+        self._limit = limit
+        self._records = dict(store.handlers)
+
+    def note(self, ended: Ended) -> None:
+        """Take an end into account."""
+        _log(ended)
+        if ended.end.ending is Ending.DONE or ended.end.is_failure:
+            known = self._records.get(ended.ran.handler)
+            self._records[ended.ran.handler] = _counted(known, ended)
+
+    def write(self, change: Change, ended: Sequence[Ended]) -> None:
+        """Add the handlers' records and what there is to be alarmed about."""
+        for handler in {it.ran.handler for it in ended}:
+            if (record := self._records.get(handler)) is not None:
+                change.put(record)
+        for it in ended:
+            if it.end.is_failure or it.task.state is TaskState.DISCARDED:
+                self._raise_alarm(change, it)
+            elif it.end.ending is Ending.DONE:
+                self._end_alarm(change, it.ran.handler)
+
+    def _raise_alarm(self, change: Change, ended: Ended) -> None:
+        task, labels = ended.task, {"handler": ended.ran.handler}
+        streak = self._records[task.handler].failure_streak if task.handler in self._records else 0
+        details = {"task": task.id, "attempt": task.attempt, "error": task.error, "failure_streak": streak}
+        advice = f"nightdesk history --handler {task.handler}"
+        if streak >= self._limit:
+            summary = f"{task.handler} has failed {streak} times in a row: {task.error}"
+            change.put(
+                self._alerts.firing(
+                    "handler.failing",
+                    severity=Severity.CRITICAL,
+                    summary=summary,
+                    labels=labels,
+                    details=details,
+                    advice=advice,
+                )
+            )
+        elif task.state is TaskState.DISCARDED:
+            summary = f"{task.handler} failed for good after {_attempts(task)}: {task.error}"
+            change.put(
+                self._alerts.firing(
+                    "task.failed",
+                    severity=Severity.ERROR,
+                    summary=summary,
+                    labels=labels,
+                    details=details,
+                    advice=advice,
+                )
+            )
+        if ended.end.ending is Ending.ABANDONED:
+            summary = f"{task.handler} {task.error}; it was left behind and still uses memory"
+            change.put(
+                self._alerts.firing(
+                    "handler.stuck",
+                    severity=Severity.ERROR,
+                    summary=summary,
+                    labels=labels,
+                    details=details,
+                    advice="systemctl restart nightdesk",
+                )
+            )
+
+    def _end_alarm(self, change: Change, handler: str) -> None:
+        if not self._alerts.open:
+            return
+        for name in ("handler.failing", "task.failed"):
+            if (alert := self._alerts.resolving(name, {"handler": handler})) is not None:
+                change.put(alert)
+
+
+def _counted(known: HandlerRecord | None, ended: Ended) -> HandlerRecord:
+    """The handler's record after one more end."""
+    task = ended.task
+    at = task.finished_at
+    assert at is not None, "an attempt that was done or failed has an end"
+    if known is None:
+        known = HandlerRecord(handler=task.handler, last_state=task.state, last_finished_at=at)
+    is_failure = ended.end.is_failure
+    return replace(
+        known,
+        last_state=task.state,
+        last_finished_at=at,
+        last_success_at=known.last_success_at if is_failure else at,
+        last_error=task.error if is_failure else known.last_error,
+        failure_streak=known.failure_streak + 1 if is_failure else 0,
+        runs=known.runs + 1,
+        failures=known.failures + is_failure,
+    )
+
+
+def _log(ended: Ended) -> None:
+    ran, task = ended.ran, ended.task
+    level = logging.INFO
+    if ended.end.is_failure:
+        level = logging.WARNING if task.state is TaskState.RETRYABLE else logging.ERROR
+    if not log.isEnabledFor(level):
+        return
+    fields = {"handler": ran.handler, "task": ran.id, "attempt": ran.attempt, "trigger": ran.trigger.value}
+    if ran.slot is not None:
+        fields["slot"] = ran.slot
+    if ran.started_at is not None and task.finished_at is not None:
+        fields["took_s"] = round((task.finished_at - ran.started_at).total_seconds(), 3)
+    if ended.end.reason is not None:
+        fields["reason"] = ended.end.reason
+    if task.state is TaskState.RETRYABLE:
+        fields["again_at"] = task.scheduled_at
+    log.log(level, f"task.{task.state.value}", extra={"fields": fields})
+
+
+def _attempts(task: Task) -> str:
+    return "1 attempt" if task.attempt == 1 else f"{task.attempt} attempts"

@@ -1,0 +1,1 @@
+"""What is remembered: records, the database, the JSON file."""

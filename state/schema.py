@@ -1,0 +1,251 @@
+"""The tables of the database, and how each record becomes a row and a row its record again."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from msgspec.structs import astuple, fields
+
+from state.codec import from_json, parse_time, time_text, to_json
+from state.records import (
+    Alert,
+    Delivery,
+    HandlerRecord,
+    Note,
+    Record,
+    ScheduleRecord,
+    SlotRecord,
+    Task,
+    TaskKey,
+)
+
+SCHEMA_VERSION = 1
+
+TABLES = """
+CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE task (
+    id TEXT PRIMARY KEY, handler TEXT NOT NULL, args TEXT NOT NULL, state TEXT NOT NULL,
+    trigger TEXT NOT NULL, lane TEXT NOT NULL, schedule TEXT, slot TEXT, key TEXT,
+    attempt INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
+    scheduled_at TEXT NOT NULL, started_at TEXT, finished_at TEXT, error TEXT, summary TEXT
+) WITHOUT ROWID;
+
+-- one row per finished attempt; the pair is unique, so no attempt is recorded twice
+CREATE TABLE run (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, handler TEXT NOT NULL, args TEXT NOT NULL, state TEXT NOT NULL,
+    trigger TEXT NOT NULL, lane TEXT NOT NULL, schedule TEXT, slot TEXT, key TEXT,
+    attempt INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
+    scheduled_at TEXT NOT NULL, started_at TEXT, finished_at TEXT NOT NULL, error TEXT, summary TEXT,
+    UNIQUE (id, attempt)
+);
+
+-- which task a caller's key made; kept after the task is finished, so that a late repeat finds it
+CREATE TABLE task_key (key TEXT PRIMARY KEY, task_id TEXT NOT NULL, created_at TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE handler (
+    handler TEXT PRIMARY KEY, last_state TEXT NOT NULL, last_finished_at TEXT NOT NULL, last_success_at TEXT,
+    last_error TEXT, failure_streak INTEGER NOT NULL, runs INTEGER NOT NULL, failures INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE schedule (
+    name TEXT PRIMARY KEY, cron TEXT NOT NULL, timezone TEXT NOT NULL, last_slot TEXT NOT NULL,
+    last_fired_at TEXT, next_fire_at TEXT, paused_until TEXT, pause_reason TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE slot (
+    schedule TEXT NOT NULL, slot TEXT NOT NULL, state TEXT NOT NULL, decided_at TEXT NOT NULL,
+    task_id TEXT, reason TEXT, PRIMARY KEY (schedule, slot)
+) WITHOUT ROWID;
+
+CREATE TABLE alert (
+    id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, name TEXT NOT NULL, severity TEXT NOT NULL,
+    summary TEXT NOT NULL, labels TEXT NOT NULL, details TEXT NOT NULL, advice TEXT, count INTEGER NOT NULL,
+    first_at TEXT NOT NULL, last_at TEXT NOT NULL, acknowledged_at TEXT, acknowledged_by TEXT,
+    resolved_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE delivery (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, channel TEXT NOT NULL,
+    state TEXT NOT NULL, title TEXT NOT NULL, attempts INTEGER NOT NULL, created_at TEXT NOT NULL,
+    last_tried_at TEXT, proof TEXT, error TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE item (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, added_at TEXT NOT NULL,
+    body TEXT NOT NULL, score REAL, selected INTEGER NOT NULL DEFAULT 0, reasons TEXT
+);
+
+-- an item is in the batch whose half-open window (after_seq, until_seq] holds its seq
+CREATE TABLE batch (
+    id TEXT PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, date TEXT NOT NULL, generated_at TEXT NOT NULL,
+    after_seq INTEGER NOT NULL, until_seq INTEGER NOT NULL, docs_processed INTEGER NOT NULL,
+    queue_total INTEGER NOT NULL, marked_for_draft INTEGER NOT NULL, delivery_id TEXT, sent_at TEXT
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """How one class of records is kept: whole statements, and the way there and back.
+
+    `key` names the field that a later put of the same record replaces; where it is None every put is
+    a row of its own, and none is ever removed.
+    """
+
+    key: str | None
+    put: str
+    delete: str
+    select: str
+    encode: Callable[[Any], tuple[Any, ...]]
+    decode: Callable[[sqlite3.Row], Any]
+
+
+class Operation(NamedTuple):
+    """One row to write (`record`), or the key of one to delete (`record` is None)."""
+
+    table: Table
+    key: str | None
+    record: Any
+
+
+def write_operations(connection: sqlite3.Connection, operations: Iterable[Operation]) -> None:
+    """Write many operations in few statements, as if one after the other.
+
+    They become true together, so of several on one key only the last one matters.
+    """
+    keyed: dict[Table, dict[str, Any]] = {}
+    rows: dict[Table, list[Any]] = {}
+    for table, key, record in operations:
+        if key is None:
+            rows.setdefault(table, []).append(record)
+        else:
+            keyed.setdefault(table, {})[key] = record
+    for table, records in rows.items():
+        connection.executemany(table.put, map(table.encode, records))
+    for table, by_key in keyed.items():
+        connection.executemany(table.put, [table.encode(it) for it in by_key.values() if it is not None])
+        connection.executemany(table.delete, [(key,) for key, it in by_key.items() if it is None])
+
+
+def _encoder(record: type[Record]) -> Callable[[Any], tuple[Any, ...]]:
+    """Rows have the record's fields in its order; times, enums and mappings go in as text."""
+    writers = [
+        (index, _WRITERS[kind])
+        for index, field in enumerate(fields(record))
+        if (kind := _kind(get_type_hints(record)[field.name])) in _WRITERS
+    ]
+
+    def encode(value: Record) -> tuple[Any, ...]:
+        row = list(astuple(value))
+        for index, write in writers:
+            if row[index] is not None:
+                row[index] = write(row[index])
+        return tuple(row)
+
+    return encode
+
+
+def _decoder(record: type[Record]) -> Callable[[sqlite3.Row], Any]:
+    readers: list[tuple[str, Callable[[Any], Any] | None]] = []
+    for field in fields(record):
+        hint = get_type_hints(record)[field.name]
+        readers.append((field.name, _reader(hint)))
+
+    def decode(row: sqlite3.Row) -> Any:
+        given = {}
+        for name, read in readers:
+            value = row[name]
+            given[name] = value if read is None or value is None else read(value)
+        return record(**given)
+
+    return decode
+
+
+def _kind(hint: Any) -> type | None:
+    for part in (hint, *get_args(hint)):
+        origin = getattr(part, "__origin__", part)
+        if origin is datetime:
+            return datetime
+        if isinstance(origin, type) and issubclass(origin, Enum):
+            return Enum
+        if origin is Mapping:
+            return Mapping
+    return None
+
+
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
+    kind = _kind(hint)
+    if kind is Enum:
+        return next(
+            part for part in (hint, *get_args(hint)) if isinstance(part, type) and issubclass(part, Enum)
+        )
+    return None if kind is None else {datetime: parse_time, Mapping: from_json}[kind]
+
+
+_WRITERS: dict[type | None, Callable[[Any], str]] = {
+    datetime: time_text,
+    Enum: lambda member: str(member.value),
+    Mapping: lambda value: to_json(value).decode() if value else "{}",
+}
+
+
+def _table(record: type[Record], name: str, key: str | None, put: str, order: str) -> Table:
+    delete = f"DELETE FROM {name} WHERE {key} = ?"  # noqa: S608 - names from the lines below, never data
+    select = f"SELECT * FROM {name} ORDER BY {order}"  # noqa: S608
+    return Table(key, put, delete, select, _encoder(record), _decoder(record))
+
+
+TASK = _table(
+    Task, "task", "id", "INSERT OR REPLACE INTO task VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", "id"
+)
+
+# A start changes three columns of a row that is there; it is made for every task, so it is made cheap.
+TASK_START = Table(
+    key="id",
+    put="UPDATE task SET state = 'executing', attempt = ?, started_at = ?, finished_at = NULL WHERE id = ?",
+    delete=TASK.delete,
+    select=TASK.select,
+    encode=lambda task: (task.attempt, time_text(task.started_at), task.id),
+    decode=TASK.decode,
+)
+
+RUN = _table(
+    Task,
+    "run",
+    None,
+    "INSERT INTO run (id, handler, args, state, trigger, lane, schedule, slot, key, attempt, max_attempts,"
+    " scheduled_at, started_at, finished_at, error, summary) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "seq",
+)
+
+HANDLER = _table(
+    HandlerRecord, "handler", "handler", "INSERT OR REPLACE INTO handler VALUES (?,?,?,?,?,?,?,?)", "handler"
+)
+SCHEDULE = _table(
+    ScheduleRecord, "schedule", "name", "INSERT OR REPLACE INTO schedule VALUES (?,?,?,?,?,?,?,?)", "name"
+)
+# No "or replace": a slot that is decided twice is a fault, and the second decision is refused.
+SLOT = _table(SlotRecord, "slot", None, "INSERT INTO slot VALUES (?,?,?,?,?,?)", "schedule, slot")
+ALERT = _table(
+    Alert, "alert", "id", "INSERT OR REPLACE INTO alert VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", "first_at"
+)
+DELIVERY = _table(
+    Delivery, "delivery", "id", "INSERT OR REPLACE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?,?)", "created_at"
+)
+NOTE = _table(Note, "note", "name", "INSERT OR REPLACE INTO note VALUES (?,?)", "name")
+TASK_KEY = _table(TaskKey, "task_key", "key", "INSERT OR REPLACE INTO task_key VALUES (?,?,?)", "created_at")
+
+TABLE_OF: dict[type, Table] = {
+    Task: TASK,
+    TaskKey: TASK_KEY,
+    HandlerRecord: HANDLER,
+    ScheduleRecord: SCHEDULE,
+    SlotRecord: SLOT,
+    Alert: ALERT,
+    Delivery: DELIVERY,
+    Note: NOTE,
+}

@@ -1,0 +1,168 @@
+"""The JSON state that people and jq read: whole at every instant, and the restore point of last resort.
+
+The last field is a checksum over all that stands before it, so a file that was cut or rotted is known
+for what it is. Very long queues are shown by their counts and their beginning.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from state.codec import NotJson, as_camel, from_json, raw_json, to_json
+from state.disk import write_atomically
+from state.records import Alert, Delivery, DeliveryState, ScheduleRecord, Task
+from state.store import Store, first
+
+SNAPSHOT_SCHEMA = 1
+TASKS_SHOWN = 10_000
+ALERTS_KEPT = timedelta(hours=48)
+_CHECKSUM_KEY = b',"checksum":"'
+_CHECKSUM_SIZE = len(_CHECKSUM_KEY) + 64 + len(b'"}')
+
+
+# The JSON array of the first waiting items, and how many wait in all.
+ItemsHead = Callable[[], Awaitable[tuple[bytes, int]]]
+
+
+class SnapshotDamaged(Exception):
+    """The JSON state cannot be trusted; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The parts of one snapshot, taken at one instant and not yet encoded."""
+
+    generation: int
+    fields: dict[str, Any]
+    tasks: list[Task]
+    tasks_total: int
+    history: list[Task]
+    alerts: list[Alert]
+    deliveries: list[Delivery]
+    items_json: bytes
+    items_total: int
+
+
+class Snapshot:
+    """Writes the JSON state. What it holds is committed; it is never ahead of the database."""
+
+    def __init__(self, store: Store, items_head: ItemsHead, started_at: datetime) -> None:
+        self._store = store
+        self._items_head = items_head
+        self._started_at = started_at
+        self._saved_generation = -1
+
+    @property
+    def is_behind(self) -> bool:
+        return self._store.generation != self._saved_generation
+
+    async def save(self, now: datetime) -> None:
+        """Write the state as it is now, keeping the generation before.
+
+        Raises:
+            OSError: it could not be written; the file that was there is whole.
+        """
+        items_json, items_total = await self._items_head()
+        picture = self._take(now, items_json, items_total)
+        await asyncio.to_thread(
+            _write, self._store.home.state_file, self._store.home.previous_state_file, picture
+        )
+        self._saved_generation = picture.generation
+
+    def _take(self, now: datetime, items_json: bytes, items_total: int) -> Picture:
+        store = self._store
+        kept_since = now - ALERTS_KEPT
+        return Picture(
+            generation=store.generation,
+            fields={
+                "savedAt": now,
+                "startedAt": self._started_at,
+                "lastHeartbeatAt": store.note("lastHeartbeatAt"),
+                "lastDigestNotificationAt": store.note("lastDigestNotificationAt"),
+                "schedules": {name: schedule_json(it) for name, it in store.schedules.items()},
+                "failureStreaks": {name: it.failure_streak for name, it in store.handlers.items()},
+                "handlers": [as_camel(it) for it in store.handlers.values()],
+                "totals": {"runs": store.runs_total},
+            },
+            tasks=first(store.tasks.values(), TASKS_SHOWN),
+            tasks_total=len(store.tasks),
+            history=list(store.history),
+            alerts=[
+                it for it in store.alerts.values() if it.resolved_at is None or it.resolved_at > kept_since
+            ],
+            deliveries=[it for it in store.deliveries.values() if it.state is not DeliveryState.DELIVERED],
+            items_json=items_json,
+            items_total=items_total,
+        )
+
+
+def _write(path: Path, previous: Path, picture: Picture) -> None:
+    write_atomically(path, encode(picture), previous=previous)
+
+
+def encode(picture: Picture) -> bytes:
+    """The whole file, checksum included."""
+    body = to_json(
+        {
+            "schema": SNAPSHOT_SCHEMA,
+            "generation": picture.generation,
+            **picture.fields,
+            "redditQueueTotal": picture.items_total,
+            "redditQueue": raw_json(picture.items_json),
+            "queueTotal": picture.tasks_total,
+            "queue": [as_camel(task) for task in picture.tasks],
+            "taskHistory": [as_camel(task) for task in picture.history],
+            "alerts": [as_camel(alert) for alert in picture.alerts],
+            "outbox": [as_camel(delivery) for delivery in picture.deliveries],
+        }
+    )[:-1]
+    return body + _CHECKSUM_KEY + hashlib.sha256(body).hexdigest().encode() + b'"}'
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Read a state file back.
+
+    Raises:
+        SnapshotDamaged: it is cut, altered, or not a state file at all.
+    """
+    tail = data.rstrip()[-_CHECKSUM_SIZE:]
+    if not tail.startswith(_CHECKSUM_KEY):
+        raise SnapshotDamaged("it does not end in a checksum")
+    body = data.rstrip()[:-_CHECKSUM_SIZE]
+    said = tail[len(_CHECKSUM_KEY) : -2].decode(errors="replace")
+    if hashlib.sha256(body).hexdigest() != said:
+        raise SnapshotDamaged("its checksum does not fit its content")
+    try:
+        state = from_json(body + b"}")
+    except NotJson as error:
+        raise SnapshotDamaged(f"it is not JSON: {error}") from None
+    if not isinstance(state, dict) or not isinstance(state.get("generation"), int):
+        raise SnapshotDamaged("it has no generation")
+    return state
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a state file from disk.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SnapshotDamaged: there is one, and it cannot be trusted.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SnapshotDamaged(f"it cannot be read: {error.strerror}") from None
+    return decode(data)
+
+
+def schedule_json(record: ScheduleRecord) -> dict[str, Any]:
+    """A schedule as the JSON state shows it."""
+    shown = as_camel(record)
+    shown.pop("name")
+    return shown
