@@ -30,7 +30,10 @@ NOT_SERVED: Mapping[Place, str] = {
     ("alerts", "routes"): "alerts are recorded and logged, not sent",
     ("alerts", "receivers"): "alerts are recorded and logged, not sent",
 }
-VARIABLES_NOT_SERVED = {"SLACK_BOT_TOKEN": "Slack is reached through SLACK_WEBHOOK_URL only"}
+VARIABLES_NOT_SERVED = {
+    "SLACK_BOT_TOKEN": "Slack is reached through SLACK_WEBHOOK_URL only",
+    "SLACK_ERROR_WEBHOOK": "alerts are recorded and logged, not sent",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,6 @@ def _handlers(config: Config, findings: Findings) -> dict[str, Handler]:
         handlers = error.loaded
         for problem in error.problems:
             findings.problem(("handlers", problem.position), problem.text)
-        findings.mark_broken(("handlers",))
     for handler in handlers.values():
         if handler.section is not None and handler.section not in SECTIONS:
             text = f"the handler {quoted(handler.name)} asks for the section {quoted(handler.section)}"
@@ -145,18 +147,21 @@ def _handler_of(
         findings.warn(
             (_builtin_key(name),), f"no package brings the handler {quoted(name)}, so this never fires"
         )
+    elif _is_explained(place, findings):
+        return None
     elif entry.handler is not None:
-        findings.problem(
-            (*place, "handler"), f"no handler is named {quoted(wanted)}; {_meant_handler(wanted, handlers)}"
-        )
-    elif not any((*place, key) in findings.broken | findings.misspelt for key in ("handler", "command")):
-        text = f"nothing to run: write a handler or a command; {_meant_handler(wanted, handlers)}"
+        text = f"no handler is named {quoted(wanted)}; {meant(wanted, handlers)}"
+        findings.problem((*place, "handler"), text)
+    else:
+        text = f"nothing to run: write a handler or a command; {meant(wanted, handlers)}"
         findings.problem(place, text)
     return None
 
 
-def _meant_handler(name: str, handlers: Mapping[str, Handler]) -> str:
-    return meant(name, handlers) if handlers else "no package could be loaded"
+def _is_explained(place: Place, findings: Findings) -> bool:
+    """Whether a mistake that has been told is why nothing is found to run."""
+    told = findings.broken | findings.misspelt
+    return bool(told & {("handlers",), (*place, "handler"), (*place, "command")})
 
 
 def _line_of(

@@ -44,7 +44,8 @@ class StoreTooNew(StoreError):
 
 
 Work = Callable[[sqlite3.Connection], Any]
-Done = Callable[[StoreError | None, Any], None]
+Done = Callable[[Exception | None, Any], None]
+Outcome = tuple[Exception | None, Any]
 
 
 class Unit(NamedTuple):
@@ -85,7 +86,7 @@ class Database:
         """Do work on the writer's connection; it is durable when this returns, or undone if it raises."""
         future: asyncio.Future[T] = self._loop.create_future()
 
-        def done(error: StoreError | None, result: Any) -> None:
+        def done(error: Exception | None, result: Any) -> None:
             if future.done():
                 return
             if error is not None:
@@ -113,11 +114,12 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        # The reader first: the last connection to close folds the log back, and only the writer may.
+        await self._loop.run_in_executor(self._reader, self._close_reader)
+        self._reader.shutdown()
         self._units.put(None)
         await asyncio.to_thread(self._writer.join)
         await self.quiet()
-        await self._loop.run_in_executor(self._reader, self._close_reader)
-        self._reader.shutdown()
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -153,21 +155,18 @@ class Database:
             self._units.put(None)
         return units
 
-    def _write(
-        self, connection: sqlite3.Connection, units: list[Unit]
-    ) -> list[tuple[StoreError | None, Any]]:
+    def _write(self, connection: sqlite3.Connection, units: list[Unit]) -> list[Outcome]:
         try:
             return self._write_together(connection, units)
-        except sqlite3.Error as error:
-            failure = as_store_error(error)
+        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+            # The last three: a value that has no form in a row; its caller is told, not everybody.
+            failure = as_store_error(error) if isinstance(error, sqlite3.Error) else StoreError(str(error))
             if len(units) == 1 or isinstance(failure, (StoreFull, StoreDamaged)):
                 return [(failure, None)] * len(units)
         # One of them is at fault (a slot decided twice, say): alone, only that one is refused.
         return [outcome for unit in units for outcome in self._write(connection, [unit])]
 
-    def _write_together(
-        self, connection: sqlite3.Connection, units: list[Unit]
-    ) -> list[tuple[StoreError | None, Any]]:
+    def _write_together(self, connection: sqlite3.Connection, units: list[Unit]) -> list[Outcome]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             write_operations(connection, [operation for unit in units for operation in unit.operations])
@@ -182,9 +181,7 @@ class Database:
         self.generation = generation
         return outcomes
 
-    def _tell(
-        self, units: list[Unit], outcomes: list[tuple[StoreError | None, Any]], generation: int
-    ) -> None:
+    def _tell(self, units: list[Unit], outcomes: list[Outcome], generation: int) -> None:
         self._in_flight -= len(units)
         if self._in_flight == 0:
             self._quiet.set()
@@ -193,19 +190,20 @@ class Database:
         self.on_commit()
 
 
-def _work(connection: sqlite3.Connection, work: Work | None) -> tuple[StoreError | None, Any]:
+def _work(connection: sqlite3.Connection, work: Work | None) -> Outcome:
     """Do one caller's work under a savepoint, so that its failure undoes nobody else's."""
     if work is None:
         return None, None
     connection.execute("SAVEPOINT unit")
     try:
         result = work(connection)
-    except (sqlite3.Error, StoreError) as error:
+    except Exception as error:
+        # Whatever a caller's work raises is the caller's to hear; the writer has to live on.
+        failure = as_store_error(error) if isinstance(error, sqlite3.Error) else error
+        if failure is not error and isinstance(failure, (StoreFull, StoreDamaged)):
+            raise
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
-        failure = error if isinstance(error, StoreError) else as_store_error(error)
-        if isinstance(failure, (StoreFull, StoreDamaged)):
-            raise
         return failure, None
     connection.execute("RELEASE unit")
     return None, result

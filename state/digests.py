@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from state.database import StoreError
 from state.digest_file import DigestFile, FileState, compose, file_name, judge
 from state.disk import keep_aside, write_atomically
 from state.items import WindowMoved, as_item, cursor_of
-from state.records import Batch, Item
+from state.records import Batch, Item, replace
 from state.store import Store
 
 LAST_SENT_NOTE = "lastDigestNotificationAt"

@@ -4,9 +4,13 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
 
 
 class HomeLocked(Exception):
@@ -82,15 +86,25 @@ def locked(home: Home) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(home.lock_file, flags, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HomeLocked(_who_holds(home)) from None
+        _take(descriptor, home)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps({"pid": os.getpid()}).encode() + b"\n")
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, home: Home) -> None:
+    # More than one try: `holder` has the lock for an instant, and somebody who only looks must not
+    # keep a daemon from starting.
+    for tries_left in reversed(range(LOCK_TRIES)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if tries_left == 0:
+                raise HomeLocked(_who_holds(home)) from None
+        time.sleep(LOCK_PAUSE_S)
 
 
 def holder(home: Home) -> int | None:

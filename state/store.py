@@ -113,10 +113,10 @@ class Store:
     def submit(self, change: Change, then: Callable[[StoreError | None], None]) -> None:
         """Make a change durable with the next group; then `then` is called on the loop."""
 
-        def done(error: StoreError | None, _result: Any) -> None:
+        def done(error: Exception | None, _result: Any) -> None:
             if error is None:
                 self._apply(change)
-            then(error)
+            then(error if error is None or isinstance(error, StoreError) else StoreError(str(error)))
 
         self._database.submit(change.operations, done)
 

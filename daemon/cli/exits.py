@@ -96,5 +96,5 @@ def _text_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"nightdesk: {error.filename or 'the system'}: {error.strerror}"
     # Problems of a config already begin with their file and line, as an editor likes them.
-    is_located = code_of(error) == CONFIG
-    return str(error) if is_located or not str(error) else f"nightdesk: {error}"
+    is_said = isinstance(error, Stop) or code_of(error) == CONFIG
+    return str(error) if is_said or not str(error) else f"nightdesk: {error}"

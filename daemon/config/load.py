@@ -130,8 +130,7 @@ def _parse(raw: dict[str, Any], around: Surroundings, findings: Findings) -> Con
             return ConfigFile.model_validate(raw, context=around, by_alias=True, by_name=False)
         except ValidationError as error:
             places = record(error, ConfigFile, findings)
-        for place in places:
-            cut = _cut(raw, place)
+        for cut in [_cut(raw, place) for place in places]:
             findings.mark_broken(cut)
             raw = _without(raw, cut)
 

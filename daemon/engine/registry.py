@@ -90,7 +90,8 @@ def _offered_by(package: str, search_folder: Path) -> tuple[list[Handler], list[
 def _from_table(package: str, table: object, search_folder: Path) -> tuple[list[Handler], list[str]]:
     if not isinstance(table, Mapping):
         raise _Refusal(
-            f'"{package}" has a {type(table).__name__} for {TABLE}; write {TABLE} = {{"name": "package.module:attribute"}}'
+            f'"{package}" has a {type(table).__name__} for {TABLE};'
+            f' write {TABLE} = {{"name": "package.module:attribute"}}'
         )
     found, refusals = [], []
     for name, offer in table.items():

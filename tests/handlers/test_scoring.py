@@ -59,7 +59,12 @@ def test_without_topics_relevance_is_left_out_and_its_weight_shared() -> None:
 
 def test_a_topic_counts_most_in_the_title_then_in_tags_then_in_the_text() -> None:
     options = Options(topics={"postgres": 1.0}, weights=Weights(1, 0, 0, 0))
-    places = [{"title": "Postgres!"}, {"tags": ["POSTGRES"]}, {"subreddit": "postgres"}, {"selftext": "on postgres"}]
+    places = [
+        {"title": "Postgres!"},
+        {"tags": ["POSTGRES"]},
+        {"subreddit": "postgres"},
+        {"selftext": "on postgres"},
+    ]
     assert [score(lead(**place), options, NOW).score for place in places] == [1.0, 0.8, 0.8, 0.5]
 
 

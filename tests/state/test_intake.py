@@ -128,7 +128,9 @@ def test_null_means_not_known() -> None:
     assert problem_of({"id": "t3_a", "title": "x", "score": None, "ups": None, "tags": None}) is None
 
 
-@pytest.mark.parametrize("line", [b'{"id": "a", "title": "x", "score": NaN}', b'{"id": "a", "title": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "line", [b'{"id": "a", "title": "x", "score": NaN}', b'{"id": "a", "title": "\\ud800"}']
+)
 def test_what_is_not_json_to_everyone_is_refused(line: bytes) -> None:
     assert read_items(line).bodies == []
     assert read_items(line).refusals[0].reason.startswith("not JSON")

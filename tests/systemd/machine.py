@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
+from collections.abc import Callable
 from pathlib import Path
-
-from daemon.clock import SystemClock
 
 PROJECT = Path(__file__).parents[2]
 # The unit names this path; here it is a script that starts the sources with the tests' own Python.
@@ -59,7 +59,6 @@ class Machine:
         self.root = folder / "root"
         self._link = folder / "link"
         self._console = folder / "console"
-        self._clock = SystemClock()
         self._commands = 0
         self._link.mkdir(parents=True)
         _lay_out(self.root, files)
@@ -104,13 +103,9 @@ class Machine:
         return dict(line.split("=", 1) for line in shown.stdout.splitlines())
 
     def _appears(self, path: Path, within_s: float) -> bool:
-        until = self._clock.monotonic() + within_s
-        while not path.exists():
-            if self._process.poll() is not None or self._clock.monotonic() > until:
-                return False
-            with_patience = subprocess.run(["sleep", "0.05"], check=False)
-            assert with_patience.returncode == 0
-        return True
+        return (
+            comes_true(lambda: path.exists() or self._process.poll() is not None, within_s) and path.exists()
+        )
 
     def _end(self) -> None:
         self._process.terminate()  # systemd-nspawn hands this on as an orderly shutdown
@@ -119,6 +114,16 @@ class Machine:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(20)
+
+
+def comes_true(holds: Callable[[], bool], within_s: float) -> bool:
+    """Look again and again until it holds, or the time is up; say which."""
+    until = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def missing_tools() -> str | None:
@@ -162,10 +167,11 @@ def _lay_out(root: Path, files: dict[str, str]) -> None:
 
 def _program() -> str:
     python = _python_inside()
+    # The library path keeps it from another Python's library of the same name in /usr.
     return (
         "#!/bin/sh\n"
-        "PYTHONPATH=/opt/nightdesk/source:/opt/nightdesk/lib PYTHONDONTWRITEBYTECODE=1\n"
-        "export PYTHONPATH PYTHONDONTWRITEBYTECODE\n"
+        "export PYTHONPATH=/opt/nightdesk/source:/opt/nightdesk/lib PYTHONDONTWRITEBYTECODE=1\n"
+        "export LD_LIBRARY_PATH=/opt/python/lib\n"
         f'exec {python} -m daemon "$@"\n'
     )
 

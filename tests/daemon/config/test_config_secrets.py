@@ -14,7 +14,7 @@ def resolved(folder: Path, reference: str, **environ: str) -> Secret:
 
 
 def refusal(folder: Path, reference: str, **environ: str) -> str:
-    with pytest.raises(ValueError, match=".") as raised:
+    with pytest.raises(ValueError, match=r".") as raised:
         resolved(folder, reference, **environ)
     return str(raised.value)
 

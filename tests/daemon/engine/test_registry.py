@@ -105,7 +105,8 @@ def test_the_same_package_named_twice_is_no_harm(tmp_path: Path) -> None:
         ),
         (
             "\nimport a_library_not_there",
-            "\"mine\" cannot be imported: ModuleNotFoundError: No module named 'a_library_not_there' ({file}:2)",
+            '"mine" cannot be imported: ModuleNotFoundError:'
+            " No module named 'a_library_not_there' ({file}:2)",
         ),
         ("raise SystemExit(3)", '"mine" cannot be imported: SystemExit: 3 ({file}:1)'),
         (
@@ -113,17 +114,29 @@ def test_the_same_package_named_twice_is_no_harm(tmp_path: Path) -> None:
             "\"mine\" cannot be imported: ValueError: 'soon' is no duration; write a number and a unit,"
             ' as in "30s", "10m", "2h", "1d" ({durations}',
         ),
-        ("async def work(ctx): ...", '"mine" has no handlers; put @handler("name") above an async function in it'),
-        ("HANDLERS = ['one']", '"mine" has a list for HANDLERS; write HANDLERS = {{"name": "package.module:attribute"}}'),
-        ("HANDLERS = {'one': 'mine.one'}", '"one" in HANDLERS of "mine" is "mine.one"; write it as "package.module:attribute"'),
+        (
+            "async def work(ctx): ...",
+            '"mine" has no handlers; put @handler("name") above an async function in it',
+        ),
+        (
+            "HANDLERS = ['one']",
+            '"mine" has a list for HANDLERS; write HANDLERS = {{"name": "package.module:attribute"}}',
+        ),
+        (
+            "HANDLERS = {'one': 'mine.one'}",
+            '"one" in HANDLERS of "mine" is "mine.one"; write it as "package.module:attribute"',
+        ),
         ("HANDLERS = {'one': 'nowhere:one'}", '"mine" names "nowhere", and there is no such module'),
-        ("HANDLERS = {'one': 'mine:one'}", '"one" in HANDLERS of "mine" is "mine:one", but that module has no "one"'),
+        (
+            "HANDLERS = {'one': 'mine:one'}",
+            '"one" in HANDLERS of "mine" is "mine:one", but that module has no "one"',
+        ),
         (
             "def one(ctx): ...\nHANDLERS = {'one': one}",
             '"one" in HANDLERS of "mine" is a function and no handler; put @handler("one") above it',
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_package_is_told_with_its_place(
     tmp_path: Path, text: str, expected: str
 ) -> None:

@@ -128,6 +128,14 @@ async def dripping_body(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
+async def flooding(writer: asyncio.StreamWriter) -> None:
+    """Accept, and pour without end."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+    while True:
+        writer.write(b"A" * 65536)
+        await writer.drain()
+
+
 async def talking_nonsense(writer: asyncio.StreamWriter) -> None:
     """Answer with what is not HTTP."""
     writer.write(b"\x00\xff SSH-2.0-OpenSSH\r\n\r\n")

@@ -48,10 +48,12 @@ class Team:
 
     def __init__(self) -> None:
         self.got: list[str] = []
+        self.reached = asyncio.Event()
         self.act: Callable[[], Awaitable[Any]] | Exception | None = None
 
     async def send(self, message: Message) -> Receipt:
         self.got.append(message.id)
+        self.reached.set()
         if isinstance(self.act, Exception):
             raise self.act
         if self.act is not None:
@@ -200,8 +202,7 @@ async def test_an_intent_found_after_a_crash_is_unknown_and_is_said_to_be(house:
 async def test_a_cancelled_send_is_unknown_afterwards(house: House) -> None:
     house.team.act = asyncio.Event().wait
     sending = asyncio.ensure_future(house.send())
-    while not house.team.got:
-        await asyncio.sleep(0)
+    await house.team.reached.wait()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
@@ -270,8 +271,7 @@ async def test_two_at_once_make_one_delivery(house: House) -> None:
 async def test_a_stuck_delivery_holds_up_no_other(house: House) -> None:
     house.team.act = asyncio.Event().wait
     stuck = asyncio.ensure_future(house.send())
-    while not house.team.got:
-        await asyncio.sleep(0)
+    await house.team.reached.wait()
     house.team.act = None
     other = await house.notifier.send(replace(MESSAGE, id="other"), to="team", subject="x")
     assert other.state is DeliveryState.DELIVERED
@@ -314,8 +314,7 @@ async def test_closing_waits_for_what_is_being_sent_and_refuses_what_comes(house
     let_go = asyncio.Event()
     house.team.act = let_go.wait
     sending = asyncio.ensure_future(house.send())
-    while not house.team.got:
-        await asyncio.sleep(0)
+    await house.team.reached.wait()
     closing = asyncio.ensure_future(house.notifier.close())
     await asyncio.sleep(0)
     with pytest.raises(RuntimeError, match="nothing was sent"):

@@ -74,8 +74,7 @@ async def test_a_hold_turns_the_impatient_away_and_lets_the_patient_in_later(sen
 async def test_a_cancelled_wait_leaves_the_way_free(sender: Sender) -> None:
     await sender.send()
     waiting = asyncio.ensure_future(sender.send())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await sender.clock.settle()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await sender.clock.advance(seconds=2)

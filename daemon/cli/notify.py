@@ -1,0 +1,77 @@
+"""`nightdesk notify test CHANNEL` and `nightdesk test channels`: whether a message arrives."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daemon.cli.alone import ask_or_do
+from daemon.cli.call import Call
+from daemon.cli.command import Group, pass_call
+from daemon.cli.exits import DONE, WRONG
+from daemon.cli.progress import Progress
+from daemon.cli.tables import Column, render
+
+if TYPE_CHECKING:
+    from daemon.operations import Operations
+
+SEND_S = 25.0  # more than the daemon allows one send
+Row = Mapping[str, Any]
+
+
+@click.group("notify", cls=Group)
+def notify() -> None:
+    """Send a test message on a channel."""
+
+
+@notify.command("test")
+@click.argument("channel")
+@pass_call
+def one(call: Call, channel: str) -> int:
+    """Send a test message, and say what the receiver answered. Exit 1: it is not proved to have arrived."""
+    found = _try(call, channel)
+    if call.is_json:
+        call.answer(found)
+    else:
+        call.say(_table(call, [found]))
+    return DONE if found["delivered"] else WRONG
+
+
+@click.group("test", cls=Group)
+def test() -> None:
+    """Try out what the daemon relies on."""
+
+
+@test.command()
+@pass_call
+def channels(call: Call) -> int:
+    """Send a test message on every configured channel. Exit 1: one is not proved to have arrived."""
+
+    async def names(operations: "Operations") -> list[dict[str, Any]]:
+        return await operations.channels()
+
+    known = ask_or_do(call, lambda: call.client.get("/api/channels"), names)
+    found = [_try(call, channel["name"]) for channel in known]
+    if call.is_json:
+        call.answer(found)
+    else:
+        call.say(_table(call, found) if found else "No channel is configured.")
+    return DONE if all(it["delivered"] for it in found) else WRONG
+
+
+def _try(call: Call, channel: str) -> dict[str, Any]:
+    async def work(operations: "Operations") -> dict[str, Any]:
+        return await operations.test_channel(channel)
+
+    with Progress() as progress:
+        progress.show(f"{channel}: sending")
+        sent: dict[str, Any] = ask_or_do(
+            call, lambda: call.client.post("/api/notify/test", {"channel": channel}, wait_s=SEND_S), work
+        )
+    return sent
+
+
+def _table(call: Call, rows: Sequence[Row]) -> str:
+    columns = (Column(title="CHANNEL"), Column(title="OUTCOME"), Column(title="ANSWER", may_be_cut=True))
+    cells = [[row["channel"], row["state"], row["proof"] or row["error"]] for row in rows]
+    return render(columns, cells, call.width)

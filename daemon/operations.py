@@ -1,0 +1,368 @@
+"""What can be asked of an open home: by the control API, and by the command line where no daemon runs.
+
+Answers are plain dictionaries in the words of the JSON state. What changes something has been made
+durable when its answer is given.
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from daemon import __version__
+from daemon.config.problems import meant, quoted
+from daemon.durations import parse_duration
+from daemon.engine.handler import Handler
+from daemon.engine.queue import Accepted
+from daemon.notify.base import Message
+from state.codec import as_camel, parse_time, to_json
+from state.digest_file import FileState, file_name
+from state.intake import Intake
+from state.records import Batch, DeliveryState, Item, Task, TaskState, Trigger
+from state.snapshot import schedule_json
+from state.store import first
+
+if TYPE_CHECKING:
+    from daemon.app import App
+
+SEND_DIGEST = "send-digest"
+LONGEST_KEY = 200
+LONGEST_REASON = 500
+DIGESTS_SHOWN = 400
+
+
+class Unknown(Exception):
+    """What was named does not exist; the message says what was probably meant."""
+
+
+class Unfit(Exception):
+    """What was asked for makes no sense; the message names the field and the value."""
+
+
+class Operations:
+    """One method for each thing that can be asked; `trigger` says by whom tasks are made."""
+
+    def __init__(self, app: "App", trigger: Trigger = Trigger.MANUAL) -> None:
+        self._app = app
+        self._trigger = trigger
+
+    @property
+    def is_ready(self) -> bool:
+        return self._app.is_ready
+
+    async def status(self) -> dict[str, Any]:
+        """How it is, in one object."""
+        app = self._app
+        return {
+            "pid": os.getpid(),
+            "httpPort": None,  # served on the socket of the home only
+            "ready": app.is_ready,
+            "version": __version__,
+            "lastHeartbeatAt": app.store.note("lastHeartbeatAt"),
+            "queueDepth": len(app.store.tasks),
+            "openAlerts": len(app.alerts.open),
+            "schedules": {it["name"]: _without_name(it) for it in await self.schedules()},
+            "coverageToday": None,
+        }
+
+    async def schedules(self) -> list[dict[str, Any]]:
+        """Every schedule, in the order of the configuration."""
+        records = self._app.store.schedules
+        shown = []
+        for name, spec in self._app.plan.schedules.items():
+            if (record := records.get(name)) is not None:
+                shown.append({"name": name, "handler": spec.handler, **schedule_json(record)})
+        return shown
+
+    async def tasks(self, limit: int = 100, state: str | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Unfinished tasks, first come first, and how many there are of that state in all."""
+        tasks = self._app.store.tasks
+        if state is None:
+            return [as_camel(task) for task in first(tasks.values(), limit)], len(tasks)
+        wanted = _known_state(state)
+        found = [task for task in tasks.values() if task.state is wanted]
+        return [as_camel(task) for task in found[:limit]], len(found)
+
+    async def history(self) -> list[dict[str, Any]]:
+        """The last 50 runs, newest last."""
+        return [as_camel(task) for task in self._app.store.history]
+
+    async def task(self, task_id: str, wait_s: float = 0) -> dict[str, Any]:
+        """One task; waits so long for its end, and answers with where it stands then.
+
+        Raises:
+            Unknown: there never was such a task, or it is forgotten.
+        """
+        task = await self._ended(task_id, wait_s) or await self._app.queue.find(task_id)
+        if task is None:
+            raise Unknown(f"there is no task {quoted(task_id)}; heartbeats are not kept once they ended")
+        return as_camel(task)
+
+    async def enqueue(
+        self, handler: str, args: Mapping[str, Any], key: str | None = None, wait_s: float = 0
+    ) -> dict[str, Any]:
+        """Promise one task of a handler.
+
+        Raises:
+            Unknown: there is no such handler.
+            QueueFull, StoreError: it is not promised.
+        """
+        made = self._known_handler(handler)
+        accepted = await self._app.queue.enqueue(
+            handler,
+            _fit_args(args),
+            key=_fit_key(key),
+            trigger=self._trigger,
+            lane=made.lane,
+            max_attempts=made.max_attempts,
+        )
+        return await self._answer(accepted, wait_s)
+
+    async def trigger(
+        self, name: str, args: Mapping[str, Any], key: str | None = None, wait_s: float = 0
+    ) -> dict[str, Any]:
+        """Run a schedule now, beside its slots; a handler that no schedule is named after will do.
+
+        Raises:
+            Unknown: there is neither.
+            QueueFull, StoreError: it is not promised.
+        """
+        plan = self._app.plan
+        if name not in plan.schedules and name in plan.handlers:
+            return await self.enqueue(name, args, key, wait_s)
+        self._known_schedule(name, also=plan.handlers)
+        accepted = await self._app.scheduler.trigger(name, _fit_args(args), _fit_key(key), self._trigger)
+        return await self._answer(accepted, wait_s)
+
+    async def run_once(self, handler: str, args: Mapping[str, Any], key: str | None) -> dict[str, Any]:
+        """Run a handler here and now, where no daemon does; the finished task.
+
+        Raises:
+            Unknown: there is no such handler.
+        """
+        self._known_handler(handler)
+        task, is_duplicate = await self._app.run_once(handler, _fit_args(args), _fit_key(key))
+        return {**as_camel(task), "duplicate": is_duplicate}
+
+    async def pause(self, name: str, until: str, reason: str) -> dict[str, Any]:
+        """Leave out the slots of a schedule up to a time, or for a duration from now.
+
+        Raises:
+            Unknown: there is no such schedule.
+            Unfit: the time is none, or is past; or the reason is empty.
+        """
+        self._known_schedule(name)
+        at = parse_until(until, self._app.clock.now())
+        return as_camel(await self._app.scheduler.pause(name, at, _fit_reason(reason)))
+
+    async def resume(self, name: str) -> dict[str, Any]:
+        """End a pause. Unknown: there is no such schedule."""
+        self._known_schedule(name)
+        return as_camel(await self._app.scheduler.resume(name))
+
+    async def items(self, limit: int = 100, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The leads that wait, first come first, and how many there are in all."""
+        waiting = await self._app.items.waiting(limit, offset)
+        return [dict(item.body) for item in waiting], await self._app.items.count_waiting()
+
+    async def all_items(self, limit: int = 100, offset: int = 0) -> list[dict[str, Any]]:
+        """All leads that ever came, with what was thought of those that a batch has judged."""
+        return [_judged(item) for item in await self._app.items.listing(limit, offset, all=True)]
+
+    async def add_items(self, bodies: Sequence[Any]) -> dict[str, Any]:
+        """Take leads into the queue; the bad ones are refused by their index, the good ones kept.
+
+        Raises:
+            StoreError: not all could be stored; the same call may be made again.
+        """
+        intake = Intake()
+        for index, body in enumerate(bodies):
+            try:
+                intake.take(index, to_json(body))
+            except TypeError:
+                intake.refuse(index, "nested too deep")
+        added = await self._app.items.add(intake.bodies, self._app.clock.now())
+        refused = [{"index": it.line, "reason": it.reason} for it in intake.refusals]
+        return {"added": added.added, "duplicates": added.duplicates, "refused": refused}
+
+    async def digests(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The digests by date, newest first."""
+        days: dict[date, list[Batch]] = {}
+        for batch in await self._app.digests.listing(DIGESTS_SHOWN):
+            days.setdefault(batch.date, []).append(batch)
+        return [_digest_row(day, batches) for day, batches in list(days.items())[:limit]]
+
+    async def digest(self, day: date | None) -> dict[str, Any]:
+        """The digest of a date, or the newest; from the database where its file is not sound.
+
+        Raises:
+            Unknown: there is none of that date, or none at all.
+        """
+        digests = self._app.digests
+        if day is None and (day := await digests.newest_date(date.max)) is None:
+            raise Unknown("there is no digest yet; `nightdesk run-once nightly-batch` makes one")
+        found = await digests.read_file(day)
+        made = found.digest if found.state is FileState.GOOD else await digests.build(day)
+        if made is None:
+            raise Unknown(f"there is no digest of {day.isoformat()}; `nightdesk digest list` shows the dates")
+        return made
+
+    async def send_digest(
+        self, day: date | None, *, again: bool = False, wait_s: float = 0
+    ) -> dict[str, Any]:
+        """Send the digest of a date; without one, what the morning would send. Raises as `enqueue` does."""
+        return await self.enqueue(SEND_DIGEST, digest_args(day, again=again), None, wait_s)
+
+    async def alerts(self, *, open_only: bool = False) -> list[dict[str, Any]]:
+        """The alerts that are open, and those that ended lately, in the order they began."""
+        alerts = self._app.alerts.open if open_only else self._app.store.alerts.values()
+        return [as_camel(alert) for alert in sorted(alerts, key=lambda it: it.first_at)]
+
+    async def channels(self) -> list[dict[str, Any]]:
+        """The channels that can be sent on."""
+        notify = self._app.notify
+        return [{"name": name, "isDelivery": notify.is_delivery(name)} for name in sorted(notify.channels)]
+
+    async def test_channel(self, channel: str) -> dict[str, Any]:
+        """Send a test message; what is known of its delivery.
+
+        Raises:
+            Unknown: there is no such channel.
+            StoreError: the intent could not be written; nothing was sent.
+        """
+        if channel not in self._app.notify.channels:
+            raise Unknown(
+                f"there is no channel {quoted(channel)}; {meant(channel, self._app.notify.channels)}"
+            )
+        now = self._app.clock.now()
+        message = Message(
+            id=f"test-{uuid.uuid4()}",
+            kind="test",
+            title="A test message of nightdesk",
+            text="If you can read this, the channel works. Nothing is wrong, and nothing is asked of you.",
+            facts=(("Channel", channel), ("Sent", f"{now:%Y-%m-%d %H:%M:%S} UTC")),
+            created_at=now,
+        )
+        delivery = await self._app.notify.send(message, to=channel, subject=channel)
+        return {**as_camel(delivery), "delivered": delivery.state is DeliveryState.DELIVERED}
+
+    async def _answer(self, accepted: Accepted, wait_s: float) -> dict[str, Any]:
+        # Nothing else runs between the promise and the waiting, so that even a task which is forgotten
+        # once it ended (a heartbeat) is seen to end.
+        ended = await self._ended(accepted.task.id, wait_s)
+        if ended is not None and ended.state.is_final:
+            return {**as_camel(ended), "duplicate": accepted.is_duplicate}
+        task = accepted.task
+        return {"id": task.id, "state": task.state.value, "duplicate": accepted.is_duplicate}
+
+    async def _ended(self, task_id: str, wait_s: float) -> Task | None:
+        """The task once it is final; None when it is unknown, or does not end in time."""
+        if wait_s <= 0:
+            return None
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self._app.worker.wait_for(task_id)
+        except TimeoutError:
+            return None
+
+    def _known_handler(self, name: str) -> Handler:
+        handlers = self._app.plan.handlers
+        if name not in handlers:
+            raise Unknown(f"there is no handler {quoted(name)}; {meant(name, handlers)}")
+        return handlers[name]
+
+    def _known_schedule(self, name: str, also: Iterable[str] = ()) -> None:
+        schedules = self._app.plan.schedules
+        if name not in schedules:
+            known = {*schedules, *also}
+            raise Unknown(f"there is no schedule {quoted(name)}; {meant(name, known)}")
+
+
+def parse_until(text: str, now: datetime) -> datetime:
+    """Read the end of a pause: a time with its offset, or a duration from now.
+
+    Raises:
+        Unfit: neither, or it is past.
+    """
+    try:
+        at = now + parse_duration(text)
+    except (ValueError, OverflowError):
+        try:
+            at = parse_time(text)
+        except (ValueError, OverflowError):
+            wanted = 'a duration like "2h", or a time like 2026-11-21T06:00:00Z'
+            raise Unfit(f"until: {quoted(text)} is neither; write {wanted}") from None
+    if at <= now:
+        raise Unfit(f"until: {at:%Y-%m-%d %H:%M:%S} UTC is past")
+    return at
+
+
+def digest_args(day: date | None, *, again: bool) -> dict[str, Any]:
+    """What the handler that sends digests is told."""
+    args: dict[str, Any] = {} if day is None else {"date": day.isoformat()}
+    return args | ({"resend": True} if again else {})
+
+
+def _fit_args(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the store cannot write has to be refused here: there it would be found too late."""
+    try:
+        to_json(args)
+    except TypeError:
+        raise Unfit("args: nested too deep, or with text that is not Unicode") from None
+    return args
+
+
+def _fit_key(key: str | None) -> str | None:
+    if key is None or (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        return key
+    raise Unfit(f"key: {quoted(key)} is no key; 1 to {LONGEST_KEY} printable characters are")
+
+
+def _fit_reason(reason: str) -> str:
+    told = " ".join(reason.split())
+    if not told:
+        raise Unfit("reason: say why, for whoever wonders later that nothing ran")
+    if len(told) > LONGEST_REASON or not told.isprintable():
+        raise Unfit(f"reason: {quoted(told)} is none; up to {LONGEST_REASON} printable characters are")
+    return told
+
+
+def _known_state(name: str) -> TaskState:
+    unfinished = [state.value for state in TaskState if not state.is_final]
+    if name not in unfinished:
+        raise Unfit(f"state: {quoted(name)} is no state of an unfinished task; {meant(name, unfinished)}")
+    return TaskState(name)
+
+
+def _digest_row(day: date, batches: Sequence[Batch]) -> dict[str, Any]:
+    newest = max(batches, key=lambda it: it.generated_at)
+    sent = [it.sent_at for it in batches if it.sent_at is not None]
+    return {
+        "date": day.isoformat(),
+        "batchId": newest.id,
+        "generatedAt": newest.generated_at,
+        "summary": {
+            "docsProcessed": sum(it.docs_processed for it in batches),
+            "queueTotal": sum(it.queue_total for it in batches),
+            "markedForDraft": sum(it.marked_for_draft for it in batches),
+        },
+        "file": file_name(day),
+        "sentAt": max(sent) if len(sent) == len(batches) else None,
+    }
+
+
+def _judged(item: Item) -> dict[str, Any]:
+    judged = {
+        "addedAt": item.added_at,
+        "batchId": item.batch_id,
+        "judgedScore": item.score,
+        "selectedForDraft": item.selected_for_draft,
+        "reasons": item.reasons,
+    }
+    return {**item.body, **judged}
+
+
+def _without_name(schedule: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schedule.items() if key not in ("name", "handler")}

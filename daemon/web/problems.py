@@ -1,0 +1,67 @@
+"""Errors as RFC 9457 has them: a status, a title, and a detail that helps."""
+
+from http import HTTPStatus
+from typing import Any
+
+from msgspec import ValidationError
+
+from daemon.engine.queue import QueueFull
+from daemon.operations import Unfit, Unknown
+from state.codec import NotJson
+from state.database import StoreError, StoreFull
+
+PROBLEM_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+
+# The first that fits is taken: narrow ones stand before wide ones.
+STATUS_OF: tuple[tuple[type[Exception], HTTPStatus], ...] = (
+    (Unknown, HTTPStatus.NOT_FOUND),
+    (Unfit, HTTPStatus.BAD_REQUEST),
+    (ValidationError, HTTPStatus.BAD_REQUEST),
+    (NotJson, HTTPStatus.BAD_REQUEST),
+    (StoreFull, HTTPStatus.INSUFFICIENT_STORAGE),
+    (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (QueueFull, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+class TooLarge(Exception):
+    """The body has more bytes than this route takes."""
+
+
+class TooSlow(Exception):
+    """The body did not arrive in time."""
+
+
+def status_of(error: Exception) -> HTTPStatus:
+    """The status that says what became of the request; 500 for what nobody foresaw."""
+    if isinstance(error, TooLarge):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if isinstance(error, TooSlow):
+        return HTTPStatus.REQUEST_TIMEOUT
+    return next((status for kind, status in STATUS_OF if isinstance(error, kind)), _UNFORESEEN)
+
+
+def problem(status: int, detail: str, instance: str) -> dict[str, Any]:
+    """The body of an error."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": instance,
+    }
+
+
+def detail_of(error: Exception, status: HTTPStatus) -> str:
+    """What an error says to the outside; nothing of what nobody foresaw, since it may hold anything."""
+    if status is _UNFORESEEN:
+        return f"an unexpected {type(error).__name__}; the log says where"
+    if isinstance(error, ValidationError):
+        return f"the body does not fit: {error}"
+    if isinstance(error, NotJson):
+        return f"the body is not JSON: {error}"
+    return str(error)
+
+
+_UNFORESEEN = HTTPStatus.INTERNAL_SERVER_ERROR
