@@ -67,18 +67,21 @@ clean: ## remove everything that was made here, your var/ excepted
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps below say what has been installed; they are as new as the pins they were made from.
+# The stamps below say what has been installed; they are as new as the pins they were made from. An
+# environment that is there and works is kept.
 $(VENV)/made: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	    echo "nightdesk needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	         "Name another: make PYTHON=python3.12" >&2; exit 1; }
 ifeq ($(UV),)
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	    echo "$(PYTHON) has no venv module. Install it, then run make again: apt install python3-venv" >&2; \
-	    exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	        echo "$(PYTHON) has no venv module. Install it, then run make again:" \
+	             "apt install python3-venv" >&2; exit 1; }; \
+	    $(PYTHON) -m venv --clear $(VENV); }
 else
-	@uv venv --quiet --clear --no-python-downloads --python $(PYTHON) $(VENV)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    uv venv --quiet --clear --no-python-downloads --python $(PYTHON) $(VENV)
 endif
 	@touch $@
 

@@ -185,6 +185,23 @@ class VirtualClock:
                 waiter.callback()
 
 
+# So many turns of the loop without anything to do, and whatever follows from a call has followed.
+CALM_TURNS = 20
+
+
+def settling(is_busy: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
+    """A `settle` that also waits, in real time, for what real threads and processes are busy with."""
+
+    async def settle() -> None:
+        calm = 0
+        while calm < CALM_TURNS:
+            busy = is_busy()
+            await asyncio.sleep(0.0005 if busy else 0)
+            calm = 0 if busy else calm + 1
+
+    return settle
+
+
 async def _yield_often() -> None:
-    for _ in range(20):
+    for _ in range(CALM_TURNS):
         await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from handlers.batch import local_date, make_batch
 from handlers.digest_message import as_message
 from handlers.digest_plan import Parcel, asked_again, expected_date, message_id_of, owed
 from state.database import StoreError
-from state.digest_file import FileState, batches_beyond, covering
+from state.digest_file import batches_beyond, covering
 from state.records import Delivery, DeliveryState, Severity, Task, TaskState
 
 LATE_DAYS = 7  # an older digest that was never sent is no news any more
@@ -189,7 +189,7 @@ async def _content(ctx: Context, parcel: Parcel) -> Mapping[str, Any]:
 
 async def _sound_digest(ctx: Context, day: date) -> Mapping[str, Any]:
     found = await ctx.house.digests.read_file(day)
-    if found.state is FileState.GOOD and found.digest is not None:
+    if found.digest is not None:
         return found.digest
     fields = {"date": day.isoformat(), "reason": found.state.value, "detail": found.detail}
     ctx.log.warning("digest.rebuilt", extra={"fields": fields})

@@ -1,6 +1,5 @@
 """One call of the program: what was chosen on the command line, and where its answers go."""
 
-import json
 import shutil
 import sys
 from collections.abc import Mapping
@@ -47,8 +46,10 @@ class Call:
         """The zone of the config, as far as can be told without checking all of it; else UTC."""
         from zoneinfo import ZoneInfo
 
+        from state.codec import from_json
+
         try:
-            named = json.loads((self.config_file or Path(CONFIG_NAME)).read_bytes())["timezone"]
+            named = from_json((self.config_file or Path(CONFIG_NAME)).read_bytes())["timezone"]
             return ZoneInfo(named)
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return UTC

@@ -94,6 +94,11 @@ class Worker:
         return [attempt.task for attempt in self._attempts.values()]
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a handler runs, or what one came to is not on the disk yet."""
+        return bool(self._attempts or self._unsaved)
+
+    @property
     def left_behind(self) -> int:
         """How many handlers were given up on and still run."""
         self._left_behind = {attempt for attempt in self._left_behind if attempt.is_running}
@@ -141,7 +146,7 @@ class Worker:
         """Start nothing more; give what runs its grace, then put it back in the queue."""
         self._is_stopping = True
         timer = self._clock.call_later(grace_s, self._stop_all)
-        while self._attempts or self._unsaved:
+        while self.is_busy:
             self._saved.clear()
             await self._saved.wait()
         timer.cancel()

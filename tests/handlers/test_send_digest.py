@@ -244,9 +244,24 @@ async def test_an_unknown_outcome_is_alerted_and_never_sent_again_unasked(world:
     await world.go_to(MORNING + timedelta(days=1))
     await send(world, "send-3")
     assert world.room.titles == ["Digest of 2026-11-22: 1 marked"]
+    (alert,) = world.house.alerts.open
+    assert alert.count == 2  # by the two runs of that morning, not by the one of the next
     await send(world, "send-4", args={"date": "2026-11-21", "resend": True})
     assert world.room.titles[1:] == ["Digest of 2026-11-21: 1 marked"]
     assert world.open_alerts() == []
+
+
+async def test_what_was_asked_for_again_is_tried_once_while_its_fate_is_unknown(world: Any) -> None:
+    await night(world, 0.9)
+    await world.go_to(MORNING)
+    lost = ChannelError("the answer was lost", failure=Failure.UNKNOWN)
+    world.room.failures = [lost, lost]
+    await send(world)
+    again = {"date": "2026-11-21", "resend": True}
+    await send(world, "send-2", args=again)
+    await send(world, "send-2", args=again, attempt=2)
+    assert world.room.failures == []
+    assert world.room.messages == []
 
 
 async def test_a_crash_after_the_delivery_does_not_send_it_again(
