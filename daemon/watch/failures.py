@@ -1,4 +1,4 @@
-"""Keeps count of how each handler fares, and raises the alarm when one fails or keeps failing."""
+"""Keeps count of how each job fares, and raises the alarm when one fails or keeps failing."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Failures:
-    """The worker's watcher: one record a handler, kept for good, and its alerts.
+    """The worker's watcher: one record a job, kept for good, and its alerts.
 
     The counts here are ahead of the disk by the commit under way; each end is counted once, however
     often its commit has to be tried.
@@ -28,27 +28,28 @@ class Failures:
         """Take an end into account."""
         _log(ended)
         if ended.end.ending is Ending.DONE or ended.end.is_failure:
-            known = self._records.get(ended.ran.handler)
-            self._records[ended.ran.handler] = _counted(known, ended)
+            name = job_of(ended.ran)
+            self._records[name] = _counted(name, self._records.get(name), ended)
 
     def write(self, change: Change, ended: Sequence[Ended]) -> None:
-        """Add the handlers' records and what there is to be alarmed about."""
-        for handler in {it.ran.handler for it in ended}:
-            if (record := self._records.get(handler)) is not None:
+        """Add the jobs' records and what there is to be alarmed about."""
+        for name in {job_of(it.ran) for it in ended}:
+            if (record := self._records.get(name)) is not None:
                 change.put(record)
         for it in ended:
             if it.end.is_failure or it.task.state is TaskState.DISCARDED:
                 self._raise_alarm(change, it)
             elif it.end.ending is Ending.DONE:
-                self._end_alarm(change, it.ran.handler)
+                self._end_alarm(change, job_of(it.ran))
 
     def _raise_alarm(self, change: Change, ended: Ended) -> None:
-        task, labels = ended.task, {"handler": ended.ran.handler}
-        streak = self._records[task.handler].failure_streak if task.handler in self._records else 0
+        task, name = ended.task, job_of(ended.ran)
+        labels = {"handler": name}
+        streak = self._records[name].failure_streak if name in self._records else 0
         details = {"task": task.id, "attempt": task.attempt, "error": task.error, "failure_streak": streak}
-        advice = f"nightdesk history --handler {task.handler}"
+        advice = f"nightdesk history --handler {name}"
         if streak >= self._limit:
-            summary = f"{task.handler} has failed {streak} times in a row: {task.error}"
+            summary = f"{name} has failed {streak} times in a row: {task.error}"
             change.put(
                 self._alerts.firing(
                     "handler.failing",
@@ -60,7 +61,7 @@ class Failures:
                 )
             )
         elif task.state is TaskState.DISCARDED:
-            summary = f"{task.handler} failed for good after {_attempts(task)}: {task.error}"
+            summary = f"{name} failed for good after {_attempts(task)}: {task.error}"
             change.put(
                 self._alerts.firing(
                     "task.failed",
@@ -72,7 +73,7 @@ class Failures:
                 )
             )
         if ended.end.ending is Ending.ABANDONED:
-            summary = f"{task.handler} {task.error}; it was left behind and still uses memory"
+            summary = f"{name} {task.error}; it was left behind and still uses memory"
             change.put(
                 self._alerts.firing(
                     "handler.stuck",
@@ -84,21 +85,26 @@ class Failures:
                 )
             )
 
-    def _end_alarm(self, change: Change, handler: str) -> None:
+    def _end_alarm(self, change: Change, name: str) -> None:
         if not self._alerts.open:
             return
-        for name in ("handler.failing", "task.failed"):
-            if (alert := self._alerts.resolving(name, {"handler": handler})) is not None:
+        for alarm in ("handler.failing", "task.failed"):
+            if (alert := self._alerts.resolving(alarm, {"handler": name})) is not None:
                 change.put(alert)
 
 
-def _counted(known: HandlerRecord | None, ended: Ended) -> HandlerRecord:
-    """The handler's record after one more end."""
+def job_of(task: Task) -> str:
+    """Whose failure it is: the schedule's, else the handler's. Two commands are two jobs of one handler."""
+    return task.schedule or task.handler
+
+
+def _counted(name: str, known: HandlerRecord | None, ended: Ended) -> HandlerRecord:
+    """The job's record after one more end."""
     task = ended.task
     at = task.finished_at
     assert at is not None, "an attempt that was done or failed has an end"
     if known is None:
-        known = HandlerRecord(handler=task.handler, last_state=task.state, last_finished_at=at)
+        known = HandlerRecord(handler=name, last_state=task.state, last_finished_at=at)
     is_failure = ended.end.is_failure
     return replace(
         known,

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -35,6 +36,7 @@ DRIVER_UNIT = """
 Description=does what the test says
 [Service]
 ExecStart=/bin/sh /driver
+TimeoutStopSec=1
 """
 TARGET = """
 [Unit]
@@ -108,12 +110,13 @@ class Machine:
         )
 
     def _end(self) -> None:
-        # The first asks for an orderly shutdown, the second ends it at once: nothing in there is kept.
-        for _ in range(2):
-            self._process.terminate()
-            if comes_true(lambda: self._process.poll() is not None, 2):
-                return
-        self._process.kill()
+        self._process.terminate()  # systemd-nspawn hands this on as an orderly shutdown
+        if comes_true(lambda: self._process.poll() is not None, 10):
+            return
+        # Killing systemd-nspawn alone would leave the machine running; it goes when its systemd does.
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        for child in children.split():
+            os.kill(int(child), signal.SIGKILL)
         self._process.wait(20)
 
 

@@ -111,8 +111,19 @@ def daemon(desk: Desk) -> Iterator["subprocess.Popen[str]"]:
         wait_until(lambda: is_ready(desk))
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        process.terminate()
+        assert process.wait(timeout=30) in (0, -signal.SIGKILL)
+
+
+@pytest.fixture
+def killed(daemon: "subprocess.Popen[str]") -> Callable[[], None]:
+    """Kills the daemon as the kernel does, and returns once it is gone."""
+
+    def kill() -> None:
+        daemon.kill()
+        daemon.wait(timeout=30)
+
+    return kill
 
 
 def is_ready(desk: Desk) -> bool:

@@ -33,7 +33,7 @@ def test_a_column_that_may_not_be_cut_is_kept_whole_on_a_narrow_terminal() -> No
 def test_wide_and_combining_characters_take_the_places_that_they_take() -> None:
     rows = [["日本語", 1, "x"], ["e\u0301tude", 2, "y"], ["plain", 3, "z"]]
     table = render(COLUMNS, rows).splitlines()
-    assert [line.index(mark) for line, mark in zip(table[1:], "xyz", strict=True)] == [13, 16, 15]
+    assert [line.index(mark) for line, mark in zip(table[1:], "xyz", strict=True)] == [12, 16, 15]
     assert [display_width(line) for line in table[1:]] == [16, 16, 16]
 
 
