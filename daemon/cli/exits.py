@@ -1,6 +1,5 @@
 """How a call ends: the exit codes scripts rely on, and a clear line in place of a traceback."""
 
-import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -49,17 +48,17 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     call = Call(environ)
     try:
         code = program().main(args=list(argv), prog_name="nightdesk", standalone_mode=False, obj=call)
-        sys.stdout.flush()
         return code if isinstance(code, int) else DONE
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read has had enough, as `head` does. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except SystemExit as ended:
+        # Whoever read has had enough, as `head` does; click makes this of it, and quiets the stream.
+        if isinstance(ended.__context__, BrokenPipeError):
+            return DONE
+        raise
     # Whatever else comes out is ours to explain: an operator is given a line, not a traceback.
     except Exception as error:
         return _explain(call, error)

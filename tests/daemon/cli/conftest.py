@@ -24,7 +24,7 @@ CONFIG = {
     "schedules": {
         "hello": {"command": ["echo", "hi"], "cron": NEVER},
         "fails": {"command": ["false"], "cron": NEVER, "maxAttempts": 1},
-        "naps": {"command": ["sleep", "30"], "cron": NEVER, "maxAttempts": 1},
+        "naps": {"command": ["sleep", "4"], "cron": NEVER, "maxAttempts": 1},
     },
 }
 
