@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.check import SECTIONS, Prepared
@@ -111,7 +111,7 @@ class App:
     async def begin(self) -> None:
         """Take up the schedules and the queue; from here on tasks run."""
         await self.scheduler.adopt(self.plan.schedules)
-        await self.store.commit(notes={RUNNING_NOTE: time_text(self.started_at)})
+        await self._note_running(self.started_at)
         self.queue.load()
         if HEARTBEAT in self.plan.handlers:
             await self.queue.enqueue(HEARTBEAT, trigger=Trigger.STARTUP)
@@ -122,7 +122,7 @@ class App:
         """Stop in good order: no new work, what runs gets its grace or goes back in the queue."""
         self.is_ready = False
         await self.worker.stop(STOP_GRACE_S)
-        await self.store.commit(notes={RUNNING_NOTE: ""})
+        await self._note_running(None)
 
     async def adopt(self, prepared: Prepared) -> None:
         """Take a changed configuration: handlers' options, schedules and channels."""
@@ -205,6 +205,14 @@ class App:
             details={"runningSince": since, "inFlight": names, "inFlightTotal": len(cut_off)},
             advice="journalctl -u nightdesk --since today",
         )
+        await self._note_running(None)
+
+    async def _note_running(self, since: datetime | None) -> None:
+        """Leave word that the daemon runs; found at a start, it says that the last one did not end well."""
+        try:
+            await self.store.commit(notes={RUNNING_NOTE: time_text(since) if since else ""})
+        except StoreError as error:
+            log.error("state.unsaved", extra={"fields": {"error": str(error)}})  # noqa: TRY400
 
     async def _close(self) -> None:
         await self.notify.close()

@@ -263,9 +263,12 @@ class Operations:
             return None
         try:
             async with asyncio.timeout(wait_s):
-                return await self._app.worker.wait_for(task_id)
+                task = await self._app.worker.wait_for(task_id)
         except TimeoutError:
             return None
+        # Whoever waited reads the JSON state next, and should find in it what was waited for.
+        await self._app.saver.caught_up()
+        return task
 
     def _known_handler(self, name: str) -> Handler:
         handlers = self._app.plan.handlers

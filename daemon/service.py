@@ -18,6 +18,7 @@ from daemon.config import ConfigError
 from daemon.logs import writing_logs
 from daemon.loops import repeat
 from daemon.watch.systemd import Beat, Systemd
+from state.database import StoreDamaged
 from state.home import Home, locked
 from state.records import Severity
 
@@ -31,6 +32,7 @@ def run_daemon(config_path: Path | None, home: Home, environ: Mapping[str, str],
         ConfigError: nothing was started and nothing written.
         HomeLocked: another daemon holds this home.
         StateUnreadable, StoreTooNew: the state cannot be opened, and was left as it is.
+        StoreDamaged: the database turned out damaged on the way; the next start looks it over.
     """
     import uvloop
 
@@ -50,6 +52,7 @@ class Service:
         self._clock = clock
         self._environ = environ
         self._stop = asyncio.Event()
+        self._damage: StoreDamaged | None = None
         self._reloader: Reloader | None = None
 
     async def run(self) -> None:
@@ -58,9 +61,19 @@ class Service:
         _log_warnings(self._prepared)
         with Systemd(self._environ) as systemd:
             async with App.opened(self._prepared, self._home, self._clock) as app:
+                app.store.on_damage(self._give_up)
                 await app.begin()
                 await self._serve(app, systemd)
         log.info("daemon.stopped", extra={"fields": {"pid": os.getpid()}})
+        if self._damage is not None:
+            raise self._damage
+
+    def _give_up(self, damage: StoreDamaged) -> None:
+        """Stop: only a start can look the database over and restore it, and systemd makes one."""
+        if self._damage is None:
+            self._damage = damage
+            log.critical("store.damaged", extra={"fields": {"error": str(damage)}})
+            self._stop.set()
 
     async def _serve(self, app: App, systemd: Systemd) -> None:
         beat = Beat(systemd, self._clock, lambda: status_line(app))
@@ -77,7 +90,8 @@ class Service:
             await self._stop.wait()
             systemd.stopping("stopping: running work gets its grace")
             log.info("daemon.stopping", extra={"fields": {"running": len(app.worker.running)}})
-            await app.end()
+            if self._damage is None:
+                await app.end()
             for loop in loops:
                 loop.cancel()
 

@@ -69,6 +69,7 @@ class Database:
         self._quiet.set()
         self._closed = False
         self.on_commit: Callable[[], None] = lambda: None
+        self.on_damage: Callable[[StoreDamaged], None] = lambda _: None
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="nightdesk-reader")
         self._read_connection: sqlite3.Connection | None = None
         self._writer = threading.Thread(target=self._write_groups, name="nightdesk-writer", daemon=True)
@@ -187,6 +188,8 @@ class Database:
             self._quiet.set()
         for unit, (error, result) in zip(units, outcomes, strict=True):
             unit.done(error, result)
+            if isinstance(error, StoreDamaged):
+                self.on_damage(error)
         self.on_commit()
 
 
@@ -270,8 +273,9 @@ def as_store_error(error: sqlite3.Error) -> StoreError:
     primary = None if code is None else code & 0xFF
     if primary == sqlite3.SQLITE_FULL:
         return StoreFull("the disk is full: nothing was stored; free some space and try again")
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreDamaged(f"the database is damaged: {error}; restart to restore it from its backup")
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR):
+        # After a failed sync nobody knows what the file holds: it is to be opened anew, not written on.
+        return StoreDamaged(f"the database cannot be relied on: {error}; a restart looks it over")
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return StoreConflict(f"it is stored already: {error}")
     return StoreError(f"the database refused: {error}")

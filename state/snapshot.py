@@ -54,11 +54,16 @@ class Snapshot:
         self._store = store
         self._items_head = items_head
         self._started_at = started_at
-        self._saved_generation = -1
+        self.saved_generation = -1  # what the file on the disk shows
+
+    @property
+    def generation(self) -> int:
+        """What a save made now would show."""
+        return self._store.generation
 
     @property
     def is_behind(self) -> bool:
-        return self._store.generation != self._saved_generation
+        return self.generation != self.saved_generation
 
     async def save(self, now: datetime) -> None:
         """Write the state as it is now, keeping the generation before.
@@ -71,7 +76,7 @@ class Snapshot:
         await asyncio.to_thread(
             _write, self._store.home.state_file, self._store.home.previous_state_file, picture
         )
-        self._saved_generation = picture.generation
+        self.saved_generation = picture.generation
 
     def _take(self, now: datetime, items_json: bytes, items_total: int) -> Picture:
         store = self._store

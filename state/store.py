@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from state.database import Database, StoreError
+from state.database import Database, StoreDamaged, StoreError
 from state.home import Home
 from state.records import Alert, Delivery, HandlerRecord, Note, ScheduleRecord, Task, TaskKey
 from state.schema import (
@@ -99,6 +99,10 @@ class Store:
     def on_commit(self, call: Callable[[], None]) -> None:
         """Have something called after each group of changes that became durable."""
         self._database.on_commit = call
+
+    def on_damage(self, call: Callable[[StoreDamaged], None]) -> None:
+        """Have something called when the database turns out not to be what was written to it."""
+        self._database.on_damage = call
 
     @property
     def notes(self) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """One call of the program: what was chosen on the command line, and where its answers go."""
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -78,7 +79,12 @@ class Call:
 
     def say(self, text: str) -> None:
         """Write to stdout, for who asked."""
-        click.echo(text, color=True if self.has_colour else None)
+        try:
+            click.echo(text, color=True if self.has_colour else None)
+        except BrokenPipeError:
+            # Whoever read has had enough, as `head` does. What is still buffered must not fail at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
 
     def note(self, text: str) -> None:
         """Write to stderr, beside the answer."""

@@ -1,6 +1,5 @@
 """How a call ends: the exit codes scripts rely on, and a clear line in place of a traceback."""
 
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
@@ -54,11 +53,6 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
-    except SystemExit as ended:
-        # Whoever read has had enough, as `head` does; click makes this of it, and quiets the stream.
-        if isinstance(ended.__context__, BrokenPipeError):
-            return DONE
-        raise
     # Whatever else comes out is ours to explain: an operator is given a line, not a traceback.
     except Exception as error:
         return _explain(call, error)

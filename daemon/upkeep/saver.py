@@ -1,6 +1,7 @@
 """Keeps the JSON state close behind the database."""
 
 import asyncio
+import contextlib
 import logging
 from datetime import datetime, timedelta
 
@@ -16,6 +17,8 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 0.8
 SHARE = 0.05
 RETRY = timedelta(seconds=1)
 IDLE = timedelta(minutes=10)
+# On a full disk nobody is kept waiting for a file that cannot be written.
+CAUGHT_UP_WITHIN_S = 2.0
 
 
 class Saver:
@@ -30,6 +33,16 @@ class Saver:
         self._clock = clock
         self._alerts = alerts
         self._is_refused = False
+        self._saved = asyncio.Event()
+
+    async def caught_up(self) -> None:
+        """Return once the file shows all that is true now, or it is clear that it will not soon."""
+        goal = self._snapshot.generation
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CAUGHT_UP_WITHIN_S):
+                while self._snapshot.saved_generation < goal:
+                    self._saved.clear()
+                    await self._saved.wait()
 
     async def step(self) -> datetime:
         """Save if something has changed; then be quiet for a while."""
@@ -43,6 +56,7 @@ class Saver:
             await self._refused(error)
             return self._clock.now() + RETRY
         self.save_s = self._clock.monotonic() - began
+        self._saved.set()
         await self._accepted()
         await self._clock.sleep(min(max(self.save_s / SHARE, SHORTEST_PAUSE_S), LONGEST_PAUSE_S))
         return self._clock.now()

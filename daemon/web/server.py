@@ -32,6 +32,7 @@ MOST_CONNECTIONS = 100
 BACKLOG = 128
 KEEPALIVE_S = 15.0  # also how long a request line may take; aiohttp's own default is an hour
 SHUTDOWN_S = 5.0
+LINGERING_S = 1.0  # how long what nobody will read is still taken in, so that the answer is seen
 SOCKET_MODE = 0o600
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -68,6 +69,7 @@ async def serving(operations: Operations, path: Path) -> AsyncIterator[None]:
             access_log=None,
             keepalive_timeout=KEEPALIVE_S,
             shutdown_timeout=SHUTDOWN_S,
+            lingering_time=LINGERING_S,
             max_line_size=8190,
             max_headers=64,
         )
