@@ -46,13 +46,18 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*FIGURES, []], metavar="NAME", help=", ".join(FIGURES))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(FIGURES)}; all where left out"
+    )
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each is measured (5; quick: 1)")
     parser.add_argument("--quick", action="store_true", help="smaller counts: whether it runs, not how fast")
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "build" / "bench", help="where to write; it must be on a disk"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if name not in FIGURES]:
+        parser.error(f"no figure is named {unknown[0]!r}; there are {', '.join(FIGURES)}")
+    return options
 
 
 def _tell(line: str) -> None:

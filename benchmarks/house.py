@@ -1,7 +1,6 @@
 """The daemon's own parts in this process: wired by its app, logging to a file, every loop of it running."""
 
 import asyncio
-import contextlib
 import gc
 import json
 import time
@@ -37,10 +36,10 @@ async def running(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[App]
             try:
                 yield app
             finally:
+                await app.end()
                 for loop in loops:
                     loop.cancel()
                 await asyncio.gather(*loops, return_exceptions=True)
-                await app.end()
 
 
 async def promise(app: App, handler: str, count: int) -> None:
@@ -59,12 +58,3 @@ async def rate(store: Store, warm: int, count: int) -> float:
     while store.runs_total < first + count:
         await asyncio.sleep(LOOK_S)
     return (store.runs_total - first) / (time.perf_counter() - began)
-
-
-async def empty(app: App) -> None:
-    """Throw away what still waits: nobody measures that."""
-    app.worker.pump = lambda: None  # type: ignore[method-assign]
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(30):
-            while app.worker.running:
-                await asyncio.sleep(LOOK_S)

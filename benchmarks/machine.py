@@ -18,7 +18,7 @@ def describe(folder: Path) -> str:
 
 
 def file_system(folder: Path) -> str:
-    """The kind of file system that holds a folder, as /proc/mounts names it; "unknown" where there is none."""
+    """The kind of file system that holds a folder, by /proc/mounts; "unknown" where there is none."""
     best, kind = "", "unknown"
     try:
         mounts = Path("/proc/mounts").read_text().splitlines()

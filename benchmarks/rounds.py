@@ -62,7 +62,7 @@ Contestant = Callable[[Path], float]
 
 
 def run_rounds(effort: Effort, contestants: Mapping[str, Contestant], form: str = ",.0f") -> Rounds:
-    """Let all of them run so many times, one after the other, and drop the rounds that a sick disk spoiled."""
+    """Let all of them run so many times, one after the other; drop the rounds that a sick disk spoiled."""
     raw: list[float] = []
     figures: list[dict[str, float]] = []
     for number in range(1, effort.rounds + 1):

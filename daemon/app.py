@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from daemon.config import Config
 from daemon.context import Context, Services
 from daemon.engine.handler import Handler
 from daemon.engine.plan import Plan
-from daemon.engine.queue import Queue
+from daemon.engine.queue import Queue, QueueFull
 from daemon.engine.scheduler import Scheduler
 from daemon.engine.worker import Worker
 from daemon.loops import Periodic
@@ -26,13 +26,13 @@ from daemon.upkeep.keeper import Keeper
 from daemon.upkeep.pulse import Pulse
 from daemon.upkeep.saver import Saver
 from daemon.watch.alerts import Alerts
-from daemon.watch.failures import Failures
+from daemon.watch.failures import STUCK, Failures
 from state.codec import time_text
 from state.database import Database, StoreError
 from state.digests import Digests
 from state.home import Home
 from state.items import Items
-from state.records import Lane, Severity, Task, Trigger
+from state.records import Lane, Severity, Task, TaskState, Trigger
 from state.recovery import Opening, open_home
 from state.snapshot import Snapshot
 from state.store import Store
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 # systemd waits 40 s for a stop: work gets half of that, saving and closing the rest.
 STOP_GRACE_S = 20.0
+# How often a task that runs without the daemon is looked at, in case it puts itself off.
+LOOK_S = 0.2
 RUNNING_NOTE = "runningSince"
 HEARTBEAT = "heartbeat"
 
@@ -114,7 +116,9 @@ class App:
         await self._note_running(self.started_at)
         self.queue.load()
         if HEARTBEAT in self.plan.handlers:
-            await self.queue.enqueue(HEARTBEAT, trigger=Trigger.STARTUP)
+            # A queue that is full must not keep the daemon from starting, which alone can empty it.
+            with suppress(QueueFull):
+                await self.queue.enqueue(HEARTBEAT, trigger=Trigger.STARTUP)
         await self.saver.save_now()
         self.is_ready = True
 
@@ -140,7 +144,9 @@ class App:
     async def run_once(
         self, handler: str, args: Mapping[str, Any] | None = None, key: str | None = None
     ) -> tuple[Task, bool]:
-        """Run one handler now, without the daemon; the finished task, and whether the key was known.
+        """Run one handler now, without the daemon; how the task ended, and whether the key was known.
+
+        A handler that asks to be called later leaves its task to the daemon, unfinished.
 
         Raises:
             KeyError: there is no such handler.
@@ -152,9 +158,22 @@ class App:
         accepted = await self.queue.enqueue(
             handler, args, key=key, trigger=Trigger.MANUAL, max_attempts=1, lane=made.lane
         )
-        task = await self.worker.wait_for(accepted.task.id)
+        if accepted.is_duplicate and not accepted.task.state.is_final:
+            self.queue.file(accepted.task)  # an earlier run was cut off: nobody else is here to take it up
+        task = await self._settled(accepted.task.id)
         await self.saver.save_now()
         return task or accepted.task, accepted.is_duplicate
+
+    async def _settled(self, task_id: str) -> Task | None:
+        """A task once it is final, or waits for a later time: without the daemon nothing would wake it."""
+        ended = asyncio.ensure_future(self.worker.wait_for(task_id))
+        while not ended.done():
+            await asyncio.wait({ended}, timeout=LOOK_S)
+            task = self.store.tasks.get(task_id)
+            if task is not None and task.state in (TaskState.SCHEDULED, TaskState.RETRYABLE):
+                ended.cancel()
+                return task
+        return ended.result()
 
     def _context(self, task: Task, handler: Handler) -> Context:
         return Context(task=task, house=self._services, options=self.plan.options_of(handler))
@@ -169,6 +188,7 @@ class App:
             alerts=self.alerts,
             schedules=self.scheduler,
             enqueue=self.queue.enqueue,
+            folder=self.config.folder,
         )
 
     async def _tell_of(self, opening: Opening) -> None:
@@ -193,6 +213,10 @@ class App:
 
     async def _recover(self) -> None:
         """Owe again what a crash cut off, and say that there was one."""
+        for alert in self.alerts.open:
+            if alert.name == STUCK:
+                # Whatever was stuck went with the process it was stuck in.
+                await self.alerts.resolve(alert.name, alert.labels)
         cut_off = await self.worker.recover()
         since = self.store.note(RUNNING_NOTE)
         if not since and not cut_off:
@@ -215,6 +239,7 @@ class App:
             log.error("state.unsaved", extra={"fields": {"error": str(error)}})  # noqa: TRY400
 
     async def _close(self) -> None:
+        self.worker.let_go()
         await self.notify.close()
         await self._http.close()
         try:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.clock import Clock
@@ -34,6 +35,7 @@ class Services:
     alerts: "Alerts"
     schedules: "Scheduler"
     enqueue: Enqueue
+    folder: Path = Path()  # the config's own: relative paths of handlers and commands start there
 
 
 class TaskLog(logging.LoggerAdapter[logging.Logger]):

@@ -15,7 +15,9 @@ def parse_duration(text: str) -> timedelta:
         ValueError: not a duration; the message says what one looks like.
     """
     if not isinstance(text, str) or not _WHOLE.fullmatch(text.strip()):
-        raise ValueError(f'{text!r} is no duration; write a number and a unit, as in "30s", "10m", "2h", "1d"')
+        raise ValueError(
+            f'{text!r} is no duration; write a number and a unit, as in "30s", "10m", "2h", "1d"'
+        )
     parts = {UNITS[unit]: float(number) for number, unit in _PART.findall(text)}
     try:
         return timedelta(**parts)

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections import deque
+from pathlib import Path
 
 from daemon.context import Context
 from daemon.engine.handler import Done, HandlerError, handler
@@ -13,6 +14,8 @@ from daemon.engine.handler import Done, HandlerError, handler
 HEAD_BYTES, TAIL_BYTES = 2_000, 6_000
 # After the end of the command its descendants may hold the pipe open; so long is waited for the rest.
 DRAIN_S = 1.0
+# What systemd told the daemon is meant for the daemon alone.
+NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
 # Between asking a group to end and ending it.
 TERM_GRACE_S = 2.0
 
@@ -24,7 +27,7 @@ async def command(ctx: Context) -> Done:
     if not isinstance(argv, list) or not argv or not all(isinstance(it, str) for it in argv):
         raise HandlerError('args.argv must be a list of texts, as in ["pg_dump", "app"]', permanent=True)
     output = Output()
-    process = await _start(argv)
+    process = await _start(argv, ctx.house.folder)
     reading = asyncio.create_task(output.read_from(process.stdout))
     try:
         code = await process.wait()
@@ -65,13 +68,15 @@ class Output:
         return (bytes(self._head) + middle + bytes(self._tail)).decode("utf-8", "replace")
 
 
-async def _start(argv: list[str]) -> asyncio.subprocess.Process:
+async def _start(argv: list[str], folder: Path) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *argv,
+            cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env={name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN},
             start_new_session=True,  # a group of its own, so that all of it can be ended
         )
     except (OSError, ValueError) as error:

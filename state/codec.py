@@ -46,11 +46,21 @@ def raw_json(data: bytes) -> orjson.Fragment:
     return orjson.Fragment(data)
 
 
-@lru_cache(maxsize=1024)  # a group of changes shares its times
 def time_text(at: datetime) -> str:
-    """A time as text that sorts as the times do: always microseconds, always Z."""
+    """A time as text that sorts as the times do: always microseconds, always Z.
+
+    Raises:
+        ValueError: it has no offset, so nobody knows which instant is meant.
+    """
     if at.tzinfo is not UTC:
+        if at.utcoffset() is None:
+            raise ValueError(f"{at!r} has no offset")
         at = at.astimezone(UTC)
+    return _utc_text(at)
+
+
+@lru_cache(maxsize=1024)  # a group of changes shares its times
+def _utc_text(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
@@ -68,7 +78,7 @@ def parse_time(text: str) -> datetime:
 
 def as_camel(record: Record) -> dict[str, Any]:
     """A record as the JSON files and the API show it: camelCase names, all fields."""
-    shown = to_builtins(record)
+    shown = to_builtins(record, enc_hook=_as_text)
     assert isinstance(shown, dict)
     return shown
 

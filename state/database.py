@@ -16,11 +16,35 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from state.schema import SCHEMA_VERSION, TABLES, Operation, write_operations
+from state.seal import seal, unseal
 
 T = TypeVar("T")
 BUSY_TIMEOUT_S = 5.0
 # A write-ahead log longer than this is folded back by the writer; 1,000 pages is SQLite's own default.
 CHECKPOINT_PAGES = 4000
+
+_REPEATED_CODES = (
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+)
+# What is wrong with the whole file or the machine, and no fault of one change.
+_SHARED_CODES = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
 
 
 class StoreError(Exception):
@@ -57,17 +81,26 @@ class Unit(NamedTuple):
 
 
 class Database:
-    """The open database. All calls but `submit`'s callbacks come from the loop's thread."""
+    """The open database. Everything but the work itself happens on the loop's thread."""
 
     def __init__(self, path: Path, generation: int) -> None:
+        """Open it, and make the generation to go on from durable: nobody may show one it does not know.
+
+        Raises:
+            StoreError, OSError: it cannot be opened or written to; what it holds is whole.
+        """
+        # As far as the loop has heard: whoever reads it finds in memory all that it counts.
         self.generation = generation
         self._path = path
+        self._connection = _opened(path, generation)
+        self._committed = generation
         self._loop = asyncio.get_running_loop()
         self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._in_flight = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._closed = False
+        self._is_damaged = False
         self.on_commit: Callable[[], None] = lambda: None
         self.on_damage: Callable[[StoreDamaged], None] = lambda _: None
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="nightdesk-reader")
@@ -76,7 +109,11 @@ class Database:
         self._writer.start()
 
     def submit(self, operations: Sequence[Operation], done: Done, work: Work | None = None) -> None:
-        """Have it committed with the next group; `done(error, result)` is called on the loop after."""
+        """Have it committed with the next group; `done(error, result)` is called on the loop after.
+
+        Raises:
+            StoreError: the database is closed.
+        """
         if self._closed:
             raise StoreError("the database is closed")
         self._in_flight += 1
@@ -84,7 +121,11 @@ class Database:
         self._units.put(Unit(operations, work, done))
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work on the writer's connection; it is durable when this returns, or undone if it raises."""
+        """Do work on the writer's connection; it is durable when this returns, or undone if it raises.
+
+        The work is done after the rows of its group are written, and once more where another change of
+        the group was at fault: it may lean on nothing but the connection, and leaves transactions alone.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
 
         def done(error: Exception | None, result: Any) -> None:
@@ -99,7 +140,13 @@ class Database:
         return await future
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work on the reading connection, which sees what is committed and can change nothing."""
+        """Do work on the reading connection, which sees what is committed and can change nothing.
+
+        Raises:
+            StoreError: the database is closed, or cannot be read.
+        """
+        if self._closed:
+            raise StoreError("the database is closed")
         return await self._loop.run_in_executor(self._reader, self._read, work)
 
     async def quiet(self) -> None:
@@ -111,7 +158,7 @@ class Database:
         return self._in_flight == 0
 
     async def close(self) -> None:
-        """Commit what was submitted, then let go of the file."""
+        """Commit what was submitted, then let go of the file, sealed."""
         if self._closed:
             return
         self._closed = True
@@ -121,6 +168,14 @@ class Database:
         self._units.put(None)
         await asyncio.to_thread(self._writer.join)
         await self.quiet()
+        await asyncio.to_thread(self._seal)
+
+    def _seal(self) -> None:
+        # A log that is still there belongs to another reader: then the file is not all there is.
+        if self._is_damaged or self._path.with_name(self._path.name + "-wal").exists():
+            return
+        with contextlib.suppress(OSError):  # without a seal the next start notices less, and loses nothing
+            seal(self._path)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -128,21 +183,23 @@ class Database:
                 self._read_connection = connect(self._path, read_only=True)
             return work(self._read_connection)
         except sqlite3.Error as error:
-            raise as_store_error(error) from error
+            failure = as_store_error(error)
+            if isinstance(failure, StoreDamaged):
+                self._loop.call_soon_threadsafe(self._tell_of_damage, failure)
+            raise failure from error
 
     def _close_reader(self) -> None:
         if self._read_connection is not None:
             self._read_connection.close()
 
     def _write_groups(self) -> None:
-        connection = connect(self._path)
         try:
             while (units := self._next_group()) is not None:
-                outcomes = self._write(connection, units)
+                outcomes = self._write(self._connection, units)
                 with contextlib.suppress(RuntimeError):  # the loop is gone: nobody is left to be told
-                    self._loop.call_soon_threadsafe(self._tell, units, outcomes, self.generation)
+                    self._loop.call_soon_threadsafe(self._tell, units, outcomes, self._committed)
         finally:
-            connection.close()
+            self._connection.close()
 
     def _next_group(self) -> list[Unit] | None:
         """Wait for one unit, then take all that have piled up; None when the database closes."""
@@ -159,11 +216,11 @@ class Database:
     def _write(self, connection: sqlite3.Connection, units: list[Unit]) -> list[Outcome]:
         try:
             return self._write_together(connection, units)
-        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-            # The last three: a value that has no form in a row; its caller is told, not everybody.
-            failure = as_store_error(error) if isinstance(error, sqlite3.Error) else StoreError(str(error))
-            if len(units) == 1 or isinstance(failure, (StoreFull, StoreDamaged)):
-                return [(failure, None)] * len(units)
+        except Exception as error:
+            # Also a value that has no form in a row, whatever it raises: a writer that ends here would
+            # leave everybody waiting for ever.
+            if len(units) == 1 or _is_shared(error):
+                return [(_named(error), None)] * len(units)
         # One of them is at fault (a slot decided twice, say): alone, only that one is refused.
         return [outcome for unit in units for outcome in self._write(connection, [unit])]
 
@@ -172,25 +229,35 @@ class Database:
         try:
             write_operations(connection, [operation for unit in units for operation in unit.operations])
             outcomes = [_work(connection, unit.work) for unit in units]
-            generation = self.generation + 1
-            connection.execute("INSERT OR REPLACE INTO note VALUES ('generation', ?)", (str(generation),))
+            generation = self._committed + 1
+            _note_generation(connection, generation)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self.generation = generation
+        self._committed = generation
         return outcomes
 
     def _tell(self, units: list[Unit], outcomes: list[Outcome], generation: int) -> None:
         self._in_flight -= len(units)
         if self._in_flight == 0:
             self._quiet.set()
+        self.generation = generation
         for unit, (error, result) in zip(units, outcomes, strict=True):
-            unit.done(error, result)
+            try:
+                unit.done(error, result)
+            except Exception as fault:
+                # One caller's mistake must not keep the others of the group from hearing.
+                about = {"message": "a callback of the database failed", "exception": fault}
+                self._loop.call_exception_handler(about)
             if isinstance(error, StoreDamaged):
-                self.on_damage(error)
+                self._tell_of_damage(error)
         self.on_commit()
+
+    def _tell_of_damage(self, damage: StoreDamaged) -> None:
+        self._is_damaged = True
+        self.on_damage(damage)
 
 
 def _work(connection: sqlite3.Connection, work: Work | None) -> Outcome:
@@ -201,15 +268,58 @@ def _work(connection: sqlite3.Connection, work: Work | None) -> Outcome:
     try:
         result = work(connection)
     except Exception as error:
-        # Whatever a caller's work raises is the caller's to hear; the writer has to live on.
-        failure = as_store_error(error) if isinstance(error, sqlite3.Error) else error
-        if failure is not error and isinstance(failure, (StoreFull, StoreDamaged)):
+        # Whatever a caller's work raises is the caller's to hear; the writer has to live on. But where
+        # SQLite has undone everything already, or nobody can write, it is everybody's.
+        if _is_shared(error) or not connection.in_transaction:
             raise
+        failure = as_store_error(error) if isinstance(error, sqlite3.Error) else error
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
         return failure, None
     connection.execute("RELEASE unit")
     return None, result
+
+
+def _is_shared(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and _primary_code(error) in _SHARED_CODES
+
+
+def _named(error: Exception) -> Exception:
+    """What a caller is told: its own error as it is, all others as a StoreError."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, sqlite3.Error):
+        return as_store_error(error)
+    return StoreError(f"it cannot be stored: {error}")
+
+
+def _opened(path: Path, generation: int) -> sqlite3.Connection:
+    """The writer's connection, with the generation durable."""
+    try:
+        unseal(path)
+        connection = connect(path)
+        try:
+            _note_generation(connection, generation)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise as_store_error(error) from error
+    return connection
+
+
+def _note_generation(connection: sqlite3.Connection, generation: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO note VALUES ('generation', ?)", (str(generation),))
+
+
+def generation_of(connection: sqlite3.Connection) -> int:
+    """The generation a database ends at.
+
+    Raises:
+        ValueError: what is noted there is no number.
+    """
+    row = connection.execute("SELECT value FROM note WHERE name = 'generation'").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -236,46 +346,22 @@ def make_tables(connection: sqlite3.Connection) -> None:
     connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
 
-def examine(path: Path) -> str | None:
-    """Look a database over: None when it is whole, else what is wrong with it.
-
-    Raises:
-        StoreTooNew: a newer version wrote it; it may be whole, and is not ours to judge.
-    """
-    connection = None
-    try:
-        if path.stat().st_size == 0:
-            return "it is empty"
-        connection = connect(path, read_only=True)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise StoreTooNew(
-                f"{path}: written by a newer nightdesk (schema {version}, this one knows {SCHEMA_VERSION}); "
-                "install that version again, nothing was changed"
-            )
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            return f"quick_check says: {verdict}"
-        if version != SCHEMA_VERSION:
-            return f"it has schema {version}"
-        connection.execute("SELECT value FROM note WHERE name = 'generation'").fetchone()
-    except sqlite3.Error as error:
-        return str(error)
-    finally:
-        if connection is not None:
-            connection.close()
-    return None
-
-
 def as_store_error(error: sqlite3.Error) -> StoreError:
     """Name what happened; the text is SQLite's own and holds no values."""
     code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    primary = _primary_code(error)
+    # The file that readers and the writer share cannot grow: SQLite calls that a fault of the disk.
+    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
         return StoreFull("the disk is full: nothing was stored; free some space and try again")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR):
         # After a failed sync nobody knows what the file holds: it is to be opened anew, not written on.
         return StoreDamaged(f"the database cannot be relied on: {error}; a restart looks it over")
-    if primary == sqlite3.SQLITE_CONSTRAINT:
+    if code in _REPEATED_CODES:
         return StoreConflict(f"it is stored already: {error}")
     return StoreError(f"the database refused: {error}")
+
+
+def _primary_code(error: sqlite3.Error) -> int | None:
+    """SQLite's own code; None for what Python's binding raises by itself."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

@@ -41,6 +41,15 @@ def keep_aside(path: Path, now: datetime) -> Path:
     return kept
 
 
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -52,7 +61,9 @@ def sync_folder(folder: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a kill in the middle of a write left behind."""
-    for temp in folder.glob(f"*{TEMP_SUFFIX}"):
+    # With what SQLite keeps beside a temporary database: a log found there later would be replayed
+    # into the next file of that name.
+    for temp in folder.glob(f"*{TEMP_SUFFIX}*"):
         with contextlib.suppress(OSError):
             temp.unlink()
 

@@ -1,6 +1,7 @@
 """Where everything lives: one folder, and the lock that keeps a second daemon out of it."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -81,17 +82,29 @@ def locked(home: Home) -> Iterator[None]:
 
     Raises:
         HomeLocked: another process holds it; the message names its process id where it is known.
+        OSError: the lock cannot be made; its text says why.
     """
     home.make_folders()
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(home.lock_file, flags, 0o600)
+    descriptor = _open_lock(home.lock_file)
     try:
         _take(descriptor, home)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps({"pid": os.getpid()}).encode() + b"\n")
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, it only names nobody
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps({"pid": os.getpid()}).encode() + b"\n")
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            # Followed, it would have us write into a file that somebody else has chosen.
+            raise OSError(errno.ELOOP, "is a symbolic link; remove it and start again", str(path)) from None
+        raise
 
 
 def _take(descriptor: int, home: Home) -> None:

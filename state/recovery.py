@@ -4,19 +4,26 @@ What is damaged is kept aside under a name with its time. A lost database comes 
 whole backup, brought forward by the JSON state; what even that cannot bring back is counted.
 """
 
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from state import snapshot
-from state.backups import take_backup
-from state.database import connect, examine, make_tables
-from state.disk import keep_aside, remove_leftovers, sync_folder
+from state.backups import backups_of, take_backup
+from state.database import StoreTooNew, as_store_error, connect, generation_of, make_tables
+from state.disk import TEMP_SUFFIX, keep_aside, remove_leftovers, sync_file, sync_folder
+from state.examination import examine
 from state.home import Home
-from state.restore import Restored, bring_forward
+from state.restore import NotAState, Restored, bring_forward
+from state.seal import SEAL_SUFFIX, unseal
+
+# What belongs to the database file: its log left behind would be replayed into a restored one.
+DATABASE_SUFFIXES = ("", "-wal", "-shm", SEAL_SUFFIX)
 
 
 class StateUnreadable(Exception):
@@ -34,127 +41,172 @@ class Opening:
     restored: Restored | None = None
 
 
+class Saved(NamedTuple):
+    """A generation of the JSON state that can be trusted, and where it was found."""
+
+    path: Path
+    state: dict[str, Any]
+
+    @property
+    def generation(self) -> int:
+        return int(self.state["generation"])
+
+
 def open_home(home: Home, now: datetime) -> Opening:
     """Make the home's database fit to be opened; the caller holds the lock.
 
     Raises:
         StateUnreadable: nothing can be read (exit 65).
-        StoreTooNew: a newer version wrote it (exit 65).
+        StoreTooNew: a newer version wrote it (exit 65); nothing was changed.
+        StoreError, OSError: it cannot be told now (locked, no permission, disk full); try again.
     """
+    try:
+        return _open(home, now)
+    except sqlite3.Error as error:
+        raise as_store_error(error) from error
+
+
+def _open(home: Home, now: datetime) -> Opening:
+    # All is looked over before anything is touched: a newer version's state has to stay as it is.
+    fault = examine(home.database) if home.database.exists() else "it is missing"
+    saved, damaged = _saved_states(home)
     for folder in (home.folder, home.backups, home.digests):
         remove_leftovers(folder)
     opening = Opening()
-    found = _readable_snapshots(home, opening, now)
-    newest = max(found, key=lambda it: int(it["generation"]), default=None)
-    if home.database.exists():
-        fault = examine(home.database)
-        if fault is None and (fault := _fallen_behind(home.database, newest)) is not None:
-            take_backup(home, now)  # whole as far as it goes: the first thing to restore from
-        if fault is None:
-            opening.generation = _generation_of(home.database) + 1
-            return opening
-        opening.problems.append(f"{home.database.name}: {fault}")
-        _keep_database_aside(home, opening, now)
-    if newest is None and not _anything_left(home, opening):
-        _make_database(home.database)
+    for path, reason in damaged:
+        opening.problems.append(f"{path.name}: {reason}")
+        opening.kept_aside.append(keep_aside(path, now))
+    if fault is None and (fault := _fallen_behind(home.database, saved)) is not None:
+        # Whole as far as it goes: the first thing to restore from.
+        take_backup(home, now, keep_all=True)
+    if fault is None:
+        opening.generation = _generation_at(home.database) + 1
+        return opening
+    is_missing = not home.database.exists()
+    kept = _keep_database_aside(home, opening, now)
+    if is_missing and not kept and not saved and not _anything_left(home, opening):
+        # Built aside, like all others: a start that is killed here leaves nothing that looks damaged.
+        _begin_building(_building(home), None)
+        _finish_building(_building(home), home.database)
         opening.is_fresh = True
         opening.generation = 1
         return opening
-    _restore(home, opening, newest, now)
+    opening.problems.append(f"{home.database.name}: {fault}")
+    _restore(home, opening, saved, now)
     return opening
 
 
 def whole_backups(home: Home) -> Iterator[Path]:
     """The backups that can be relied on, newest first."""
-    for path in sorted(home.backups.glob("nightdesk-*.db"), reverse=True):
-        if examine(path) is None:
-            yield path
+    for path in reversed(backups_of(home)):
+        with contextlib.suppress(StoreTooNew):
+            if examine(path) is None:
+                yield path
 
 
-def _readable_snapshots(home: Home, opening: Opening, now: datetime) -> list[dict[str, Any]]:
-    """Read both generations of the JSON state; a damaged one is kept aside."""
-    found = []
+def _saved_states(home: Home) -> tuple[list[Saved], list[tuple[Path, str]]]:
+    """Both generations of the JSON state, newest first; and those that are damaged, with the reason."""
+    saved: list[Saved] = []
+    damaged: list[tuple[Path, str]] = []
     for path in (home.state_file, home.previous_state_file):
         try:
-            found.append(snapshot.read(path))
+            state = snapshot.read(path)
         except FileNotFoundError:
             continue
         except snapshot.SnapshotDamaged as fault:
-            opening.problems.append(f"{path.name}: {fault}")
-            opening.kept_aside.append(keep_aside(path, now))
-    return found
+            damaged.append((path, str(fault)))
+            continue
+        if state["schema"] > snapshot.SNAPSHOT_SCHEMA:
+            raise StoreTooNew(
+                f"{path}: written by a newer nightdesk (schema {state['schema']}, this one knows "
+                f"{snapshot.SNAPSHOT_SCHEMA}); install that version again, nothing was changed"
+            )
+        saved.append(Saved(path, state))
+    return sorted(saved, key=lambda it: it.generation, reverse=True), damaged
 
 
-def _fallen_behind(path: Path, newest: dict[str, Any] | None) -> str | None:
+def _fallen_behind(path: Path, saved: list[Saved]) -> str | None:
     """A whole database that is older than the JSON state has lost commits: a cut log, or an old copy."""
-    generation = _generation_of(path)
-    if newest is None or generation >= newest["generation"]:
+    generation = _generation_at(path)
+    if not saved or generation >= saved[0].generation:
         return None
-    return f"it ends at generation {generation}, the JSON state knows {newest['generation']}"
+    return f"it ends at generation {generation}, the JSON state knows {saved[0].generation}"
 
 
-def _keep_database_aside(home: Home, opening: Opening, now: datetime) -> None:
-    # The write-ahead log belongs to the file: left behind, it would be replayed into the restored one.
-    for suffix in ("", "-wal", "-shm"):
+def _keep_database_aside(home: Home, opening: Opening, now: datetime) -> bool:
+    """Put away what there is of the database, its log too where only that is left."""
+    kept = False
+    for suffix in DATABASE_SUFFIXES:
         path = home.database.with_name(home.database.name + suffix)
         if path.exists():
             opening.kept_aside.append(keep_aside(path, now))
+            kept = True
+    return kept
 
 
 def _anything_left(home: Home, opening: Opening) -> bool:
     """Whether this home has ever held anything: then an empty start would hide a loss."""
     traces = (home.database.name, home.state_file.name, home.previous_state_file.name)
-    aside = any(list(home.folder.glob(f"{name}.damaged-*")) for name in traces)
-    return bool(opening.kept_aside) or aside or any(home.backups.glob("nightdesk-*.db"))
+    aside = any(list(home.folder.glob(f"{name}*.damaged-*")) for name in traces)
+    return bool(opening.kept_aside) or aside or bool(backups_of(home))
 
 
-def _restore(home: Home, opening: Opening, newest: dict[str, Any] | None, now: datetime) -> None:
-    backup = next(whole_backups(home), None)
-    if backup is None and newest is None:
-        raise StateUnreadable(
-            f"{home.folder}: there is state here and none of it can be read ("
-            + "; ".join(opening.problems or ["the database is missing, and no JSON state or backup is whole"])
-            + "). Put a backup in place of nightdesk.db, or move the damaged files elsewhere to start afresh"
-        )
-    building = home.database.with_name(home.database.name + ".restoring.tmp")
-    building.unlink(missing_ok=True)
-    if backup is not None:
-        shutil.copyfile(backup, building)
+def _restore(home: Home, opening: Opening, saved: list[Saved], now: datetime) -> None:
+    backup = max(whole_backups(home), key=_generation_at, default=None)
+    building = _building(home)
+    known = 0 if backup is None else _generation_at(backup)
+    for candidate in saved:
+        known = max(known, candidate.generation)
+        _begin_building(building, backup)
+        try:
+            opening.restored = bring_forward(building, candidate.state, backup, now)
+            break
+        except NotAState as fault:
+            opening.problems.append(f"{candidate.path.name}: {fault}")
+            opening.kept_aside.append(keep_aside(candidate.path, now))
     else:
-        _make_database(building)
-    opening.restored = bring_forward(building, newest, backup, now)
+        if backup is None:
+            raise StateUnreadable(_told(home, opening))
+        _begin_building(building, backup)
+        opening.restored = bring_forward(building, None, backup, now)
+    _finish_building(building, home.database)
+    # One more than any source knew: generations never go back, even over what was lost.
+    opening.generation = max(_generation_at(home.database), known) + 1
+
+
+def _told(home: Home, opening: Opening) -> str:
+    return (
+        f"{home.folder}: there is state here and none of it can be read ("
+        + "; ".join([*opening.problems, "no JSON state and no backup is whole"])
+        + "). Put a backup in place of nightdesk.db, or move the damaged files elsewhere to start afresh"
+    )
+
+
+def _building(home: Home) -> Path:
+    return home.database.with_name(f"{home.database.name}.building{TEMP_SUFFIX}")
+
+
+def _begin_building(building: Path, backup: Path | None) -> None:
+    for suffix in DATABASE_SUFFIXES:
+        building.with_name(building.name + suffix).unlink(missing_ok=True)
+    if backup is None:
+        with contextlib.closing(connect(building)) as connection:
+            make_tables(connection)
+    else:
+        shutil.copyfile(backup, building)
+
+
+def _finish_building(building: Path, database: Path) -> None:
     # A checkpoint leaves all in the one file, so that the rename moves everything or nothing.
-    connection = connect(building)
-    try:
+    with contextlib.closing(connect(building)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA journal_mode=DELETE")
-    finally:
-        connection.close()
-    building.replace(home.database)
-    sync_folder(home.folder)
-    # One more than either source knew: generations never go back, even over what was lost.
-    opening.generation = max(_generation_of(home.database), _of_snapshot(newest)) + 1
-    if not opening.problems:
-        opening.problems.append(f"{home.database.name}: it is missing")
+    sync_file(building)
+    unseal(database)
+    building.replace(database)
+    sync_folder(database.parent)
 
 
-def _make_database(path: Path) -> None:
-    connection = connect(path)
-    try:
-        make_tables(connection)
-    finally:
-        connection.close()
-    sync_folder(path.parent)
-
-
-def _generation_of(path: Path) -> int:
-    connection = connect(path, read_only=True)
-    try:
-        row = connection.execute("SELECT value FROM note WHERE name = 'generation'").fetchone()
-        return 0 if row is None else int(row[0])
-    finally:
-        connection.close()
-
-
-def _of_snapshot(state: dict[str, Any] | None) -> int:
-    return 0 if state is None else int(state["generation"])
+def _generation_at(path: Path) -> int:
+    with contextlib.closing(connect(path, read_only=True)) as connection:
+        return generation_of(connection)

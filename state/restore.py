@@ -1,17 +1,38 @@
 """Bringing a restored database forward to what the JSON state still knows."""
 
+import contextlib
 import sqlite3
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from state.codec import from_camel, time_text, to_json
-from state.database import connect
-from state.records import Alert, Delivery, HandlerRecord, Note, ScheduleRecord, Task, TaskKey
+from state.codec import ValidationError, from_camel, time_text, to_json
+from state.database import connect, generation_of
+from state.records import (
+    Alert,
+    Delivery,
+    DeliveryState,
+    HandlerRecord,
+    Note,
+    ScheduleRecord,
+    Task,
+    TaskKey,
+)
 from state.schema import RUN, TABLE_OF
 
 RESTORED_BATCH = "restored"
+# A run comes back under its own number, so that the numbers still tell how many runs there have been.
+_PUT_RUN = "INSERT OR IGNORE INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_CURSOR = "SELECT coalesce(max(until_seq), 0) FROM batch"
+# What the backup holds open, and the newer JSON state does not show any more, has come to its end since.
+_SETTLE_DELIVERY = """
+UPDATE delivery SET state = ?, error = NULL, proof = coalesce(proof, 'the JSON state had it as delivered')
+WHERE id = ?"""
+
+
+class NotAState(Exception):
+    """It has the checksum of a JSON state, and its content is none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,78 +58,82 @@ class Restored:
 
 
 def bring_forward(path: Path, state: dict[str, Any] | None, backup: Path | None, now: datetime) -> Restored:
-    """Write into the database at `path` all that the JSON state knows beyond it, in one transaction."""
+    """Write into the database at `path` all that the JSON state knows beyond it, in one transaction.
+
+    Raises:
+        NotAState: the JSON state is not one; nothing was written.
+    """
     restored = Restored(backup=None if backup is None else backup.name)
-    connection = connect(path)
-    try:
-        if state is None or _generation(connection) > state["generation"]:
+    with contextlib.closing(connect(path)) as connection:
+        if state is None or generation_of(connection) > state["generation"]:
             return restored  # the backup is the newer of the two
-        restored.snapshot_generation = state["generation"]
         connection.execute("BEGIN IMMEDIATE")
-        _tasks(connection, state, restored, now)
-        _runs(connection, state, restored)
-        _items(connection, state, restored, now)
-        _small_records(connection, state)
+        try:
+            _bring_all(connection, state, restored, now)
+        except (ValidationError, KeyError, TypeError, ValueError) as error:
+            raise NotAState(f"it cannot be taken over: {type(error).__name__}: {error}") from None
         connection.execute("COMMIT")
-    finally:
-        connection.close()
     return restored
 
 
-def _generation(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT value FROM note WHERE name = 'generation'").fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def _tasks(connection: sqlite3.Connection, state: dict[str, Any], restored: Restored, now: datetime) -> None:
-    listed = [from_camel(Task, it) for it in state["queue"]]
-    is_complete = state["queueTotal"] <= len(listed)
-    if is_complete:
-        # What the backup holds beyond the list was finished since.
-        connection.execute("DELETE FROM task")
-    for task in listed:
-        _put(connection, task)
-        if task.key is not None:
-            _put(connection, TaskKey(key=task.key, task_id=task.id, created_at=now))
+def _bring_all(
+    connection: sqlite3.Connection, state: dict[str, Any], restored: Restored, now: datetime
+) -> None:
+    restored.snapshot_generation = state["generation"]
+    _tasks(connection, state, now)
+    _runs(connection, state, restored, now)
+    _items(connection, state, restored, now)
+    _small_records(connection, state)
+    _settle(connection, state)
     restored.tasks = connection.execute("SELECT count(*) FROM task").fetchone()[0]
     restored.lost_tasks = max(0, state["queueTotal"] - restored.tasks)
 
 
-def _runs(connection: sqlite3.Connection, state: dict[str, Any], restored: Restored) -> None:
-    for value in state["taskHistory"]:
-        task = from_camel(Task, value)
-        # Unique over (id, attempt): a run that the backup has already is left as it is.
-        statement = RUN.put.replace("INSERT INTO", "INSERT OR IGNORE INTO")
-        restored.runs += connection.execute(statement, RUN.encode(task)).rowcount
+def _tasks(connection: sqlite3.Connection, state: dict[str, Any], now: datetime) -> None:
+    listed = [from_camel(Task, it) for it in state["queue"]]
+    if state["queueTotal"] <= len(listed):
+        # What the backup holds beyond the list was finished since.
+        connection.execute("DELETE FROM task")
+    for task in listed:
+        _put(connection, task)
+        _put_key(connection, task, now)
+
+
+def _runs(connection: sqlite3.Connection, state: dict[str, Any], restored: Restored, now: datetime) -> None:
+    listed = [from_camel(Task, it) for it in state["taskHistory"]]
+    before = connection.execute("SELECT coalesce(max(seq), 0) FROM run").fetchone()[0]
+    first = state["totals"]["runs"] - len(listed) + 1
+    for seq, task in enumerate(listed, first):
+        restored.runs += connection.execute(_PUT_RUN, (seq, *RUN.encode(task))).rowcount
+        _put_key(connection, task, now)
         if task.state.is_final:
             connection.execute("DELETE FROM task WHERE id = ?", (task.id,))
-    known = connection.execute("SELECT count(*) FROM run").fetchone()[0]
-    restored.lost_runs = max(0, state["totals"]["runs"] - known)
+    restored.lost_runs = max(0, first - 1 - before)
 
 
 def _items(connection: sqlite3.Connection, state: dict[str, Any], restored: Restored, now: datetime) -> None:
-    """Make exactly the listed items wait: what else waited in the backup has been in a digest since."""
+    """Make wait again what waited: leads wait in order, so those before the first listed one were taken."""
     listed = state["redditQueue"]
-    if state["redditQueueTotal"] <= len(listed):
-        _end_window(connection, now)
-        connection.executemany("DELETE FROM item WHERE id = ?", [(it["id"],) for it in listed])
+    if listed:
+        row = connection.execute("SELECT seq FROM item WHERE id = ?", (listed[0]["id"],)).fetchone()
+        _end_window(connection, None if row is None else row["seq"] - 1, now)
+    elif state["redditQueueTotal"] == 0:
+        _end_window(connection, None, now)
     connection.executemany(
         "INSERT OR IGNORE INTO item (id, added_at, body) VALUES (?, ?, ?)",
         [(it["id"], time_text(now), to_json(it).decode()) for it in listed],
     )
-    restored.items = connection.execute(
-        "SELECT count(*) FROM item WHERE seq > (SELECT coalesce(max(until_seq), 0) FROM batch)"
-    ).fetchone()[0]
+    restored.items = connection.execute(f"SELECT count(*) FROM item WHERE seq > ({_CURSOR})").fetchone()[0]  # noqa: S608
     restored.lost_items = max(0, state["redditQueueTotal"] - restored.items)
 
 
-def _end_window(connection: sqlite3.Connection, now: datetime) -> None:
-    row = connection.execute(
-        "SELECT coalesce((SELECT max(until_seq) FROM batch), 0), coalesce((SELECT max(seq) FROM item), 0)"
-    ).fetchone()
-    after_seq, until_seq = row[0], row[1]
+def _end_window(connection: sqlite3.Connection, until_seq: int | None, now: datetime) -> None:
+    """Count leads as taken, up to a number or all there are."""
+    after_seq = connection.execute(_CURSOR).fetchone()[0]
+    if until_seq is None:
+        until_seq = connection.execute("SELECT coalesce(max(seq), 0) FROM item").fetchone()[0]
     if until_seq > after_seq:
-        name = f"{RESTORED_BATCH}-{time_text(now)}"
+        name = f"{RESTORED_BATCH}-{time_text(now)}-{until_seq}"
         # Marked as sent: which digest held these items is not known any more, and none is owed for them.
         connection.execute(
             "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, NULL, ?)",
@@ -129,6 +154,28 @@ def _small_records(connection: sqlite3.Connection, state: dict[str, Any]) -> Non
         if state[name] is not None:
             _put(connection, Note(name=name, value=state[name]))
     _put(connection, Note(name="generation", value=str(state["generation"])))
+
+
+def _settle(connection: sqlite3.Connection, state: dict[str, Any]) -> None:
+    """Close what the backup holds open and the JSON state, which shows all that is open, does not."""
+    shown = {it["id"] for it in state["outbox"]}
+    pending = connection.execute(
+        "SELECT id FROM delivery WHERE state IN (?, ?, ?)",
+        (DeliveryState.INTENDED.value, DeliveryState.UNKNOWN.value, DeliveryState.RETRYABLE.value),
+    ).fetchall()
+    gone = [(DeliveryState.DELIVERED.value, row["id"]) for row in pending if row["id"] not in shown]
+    connection.executemany(_SETTLE_DELIVERY, gone)
+    shown = {it["id"] for it in state["alerts"]}
+    firing = connection.execute("SELECT id FROM alert WHERE resolved_at IS NULL").fetchall()
+    over = [(row["id"],) for row in firing if row["id"] not in shown]
+    connection.executemany("DELETE FROM alert WHERE id = ?", over)
+
+
+def _put_key(connection: sqlite3.Connection, task: Task, now: datetime) -> None:
+    if task.key is not None:
+        key = TaskKey(key=task.key, task_id=task.id, created_at=now)
+        row = TABLE_OF[TaskKey].encode(key)
+        connection.execute("INSERT OR IGNORE INTO task_key VALUES (?, ?, ?)", row)
 
 
 def _put(connection: sqlite3.Connection, record: Any) -> None:

@@ -23,6 +23,7 @@ from state.records import (
 )
 
 SCHEMA_VERSION = 1
+NOT_STORED = "a task that is not stored cannot be started"
 
 TABLES = """
 CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -116,18 +117,31 @@ def write_operations(connection: sqlite3.Connection, operations: Iterable[Operat
     """Write many operations in few statements, as if one after the other.
 
     They become true together, so of several on one key only the last one matters.
+
+    Raises:
+        LookupError: a task was started that is not stored.
     """
     keyed: dict[Table, dict[str, Any]] = {}
     rows: dict[Table, list[Any]] = {}
     for table, key, record in operations:
         if key is None:
             rows.setdefault(table, []).append(record)
+        elif table is TASK_START and key in keyed.get(TASK, ()):
+            if keyed[TASK][key] is None:
+                raise LookupError(NOT_STORED)
+            # The same transaction writes its row: it is written as it is once started.
+            keyed[TASK][key] = record
         else:
+            if table is TASK:
+                keyed.get(TASK_START, {}).pop(key, None)
             keyed.setdefault(table, {})[key] = record
     for table, records in rows.items():
         connection.executemany(table.put, map(table.encode, records))
     for table, by_key in keyed.items():
-        connection.executemany(table.put, [table.encode(it) for it in by_key.values() if it is not None])
+        puts = [table.encode(it) for it in by_key.values() if it is not None]
+        written = connection.executemany(table.put, puts).rowcount
+        if table is TASK_START and puts and written != len(puts):
+            raise LookupError(NOT_STORED)
         connection.executemany(table.delete, [(key,) for key, it in by_key.items() if it is None])
 
 
@@ -238,6 +252,11 @@ DELIVERY = _table(
 )
 NOTE = _table(Note, "note", "name", "INSERT OR REPLACE INTO note VALUES (?,?)", "name")
 TASK_KEY = _table(TaskKey, "task_key", "key", "INSERT OR REPLACE INTO task_key VALUES (?,?,?)", "created_at")
+
+# What a start reads into memory, besides the newest runs.
+LOADED = (TASK, TASK_KEY, HANDLER, SCHEDULE, ALERT, DELIVERY, NOTE)
+HISTORY_LENGTH = 50
+NEWEST_RUNS = f"SELECT * FROM run ORDER BY seq DESC LIMIT {HISTORY_LENGTH}"  # noqa: S608
 
 TABLE_OF: dict[type, Table] = {
     Task: TASK,

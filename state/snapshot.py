@@ -6,6 +6,7 @@ for what it is. Very long queues are shown by their counts and their beginning.
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,8 @@ SNAPSHOT_SCHEMA = 1
 TASKS_SHOWN = 10_000
 ALERTS_KEPT = timedelta(hours=48)
 _CHECKSUM_KEY = b',"checksum":"'
-_CHECKSUM_SIZE = len(_CHECKSUM_KEY) + 64 + len(b'"}')
+_CHECKSUM_END = b'"}'
+_CHECKSUM_SIZE = len(_CHECKSUM_KEY) + 64 + len(_CHECKSUM_END)
 
 
 # The JSON array of the first waiting items, and how many wait in all.
@@ -48,13 +50,15 @@ class Picture:
 
 
 class Snapshot:
-    """Writes the JSON state. What it holds is committed; it is never ahead of the database."""
+    """Writes the JSON state. What it holds is committed; its generation is never ahead of the database."""
 
     def __init__(self, store: Store, items_head: ItemsHead, started_at: datetime) -> None:
         self._store = store
         self._items_head = items_head
         self._started_at = started_at
         self.saved_generation = -1  # what the file on the disk shows
+        self._one_at_a_time = threading.Lock()
+        self._written_generation = -1
 
     @property
     def generation(self) -> int:
@@ -71,18 +75,29 @@ class Snapshot:
         Raises:
             OSError: it could not be written; the file that was there is whole.
         """
+        # Taken first: what is committed while the leads are read may be missing in them, so it does
+        # not count as shown, and the next save shows it.
+        generation = self.generation
         items_json, items_total = await self._items_head()
-        picture = self._take(now, items_json, items_total)
-        await asyncio.to_thread(
-            _write, self._store.home.state_file, self._store.home.previous_state_file, picture
-        )
-        self.saved_generation = picture.generation
+        picture = self._take(now, generation, items_json, items_total)
+        await asyncio.to_thread(self._write, picture)
+        self.saved_generation = max(self.saved_generation, generation)
 
-    def _take(self, now: datetime, items_json: bytes, items_total: int) -> Picture:
+    def _write(self, picture: Picture) -> None:
+        # A save that was cancelled is still being written by its thread: the next one waits for it, or
+        # both would write into one temporary file.
+        with self._one_at_a_time:
+            if picture.generation < self._written_generation:
+                return
+            home = self._store.home
+            write_atomically(home.state_file, encode(picture), previous=home.previous_state_file)
+            self._written_generation = picture.generation
+
+    def _take(self, now: datetime, generation: int, items_json: bytes, items_total: int) -> Picture:
         store = self._store
         kept_since = now - ALERTS_KEPT
         return Picture(
-            generation=store.generation,
+            generation=generation,
             fields={
                 "savedAt": now,
                 "startedAt": self._started_at,
@@ -105,10 +120,6 @@ class Snapshot:
         )
 
 
-def _write(path: Path, previous: Path, picture: Picture) -> None:
-    write_atomically(path, encode(picture), previous=previous)
-
-
 def encode(picture: Picture) -> bytes:
     """The whole file, checksum included."""
     body = to_json(
@@ -125,7 +136,7 @@ def encode(picture: Picture) -> bytes:
             "outbox": [as_camel(delivery) for delivery in picture.deliveries],
         }
     )[:-1]
-    return body + _CHECKSUM_KEY + hashlib.sha256(body).hexdigest().encode() + b'"}'
+    return body + _CHECKSUM_KEY + hashlib.sha256(body).hexdigest().encode() + _CHECKSUM_END
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -135,18 +146,21 @@ def decode(data: bytes) -> dict[str, Any]:
         SnapshotDamaged: it is cut, altered, or not a state file at all.
     """
     tail = data.rstrip()[-_CHECKSUM_SIZE:]
-    if not tail.startswith(_CHECKSUM_KEY):
+    if not tail.startswith(_CHECKSUM_KEY) or not tail.endswith(_CHECKSUM_END):
         raise SnapshotDamaged("it does not end in a checksum")
     body = data.rstrip()[:-_CHECKSUM_SIZE]
-    said = tail[len(_CHECKSUM_KEY) : -2].decode(errors="replace")
+    said = tail[len(_CHECKSUM_KEY) : -len(_CHECKSUM_END)].decode(errors="replace")
     if hashlib.sha256(body).hexdigest() != said:
         raise SnapshotDamaged("its checksum does not fit its content")
     try:
         state = from_json(body + b"}")
     except NotJson as error:
         raise SnapshotDamaged(f"it is not JSON: {error}") from None
-    if not isinstance(state, dict) or not isinstance(state.get("generation"), int):
-        raise SnapshotDamaged("it has no generation")
+    if not isinstance(state, dict):
+        raise SnapshotDamaged("it is not a JSON object")
+    for name in ("schema", "generation"):
+        if not isinstance(state.get(name), int):
+            raise SnapshotDamaged(f"it has no {name}")
     return state
 
 

@@ -15,6 +15,9 @@ from state.schema import (
     ALERT,
     DELIVERY,
     HANDLER,
+    HISTORY_LENGTH,
+    LOADED,
+    NEWEST_RUNS,
     NOTE,
     RUN,
     SCHEDULE,
@@ -27,7 +30,6 @@ from state.schema import (
 )
 
 T = TypeVar("T")
-HISTORY_LENGTH = 50
 
 
 class Change:
@@ -89,7 +91,7 @@ class Store:
 
     @property
     def generation(self) -> int:
-        """How many groups of changes have been made durable; grows, never back."""
+        """How many groups of changes are durable and in memory here; grows, never back."""
         return self._database.generation
 
     @property
@@ -207,15 +209,12 @@ class Store:
                 memory[key] = record
 
     def _load(self, connection: sqlite3.Connection) -> None:
-        for table, memory in self._memory.items():
-            if table is TASK_START:
-                continue
+        for table in LOADED:
             assert table.key is not None
+            memory = self._memory[table]
             for row in connection.execute(table.select):
                 memory[row[table.key]] = table.decode(row)
-        newest = connection.execute(
-            "SELECT * FROM run ORDER BY seq DESC LIMIT ?", (HISTORY_LENGTH,)
-        ).fetchall()
+        newest = connection.execute(NEWEST_RUNS).fetchall()
         self.history.extend(RUN.decode(row) for row in reversed(newest))
         self.runs_total = connection.execute("SELECT coalesce(max(seq), 0) FROM run").fetchone()[0]
 

@@ -22,17 +22,17 @@ LONGEST_FILE = 400
 # What may break a rule, and why. A line here wants a reason that would convince a stranger.
 LONG_FILES: Mapping[str, str] = {}
 LONG_FUNCTIONS: Mapping[str, str] = {}
-PRINTING: Mapping[str, str] = {}
+PRINTING = {"daemon/logs.py": "says on stderr that the log itself cannot be written"}
 READING_TIME = {"daemon/clock.py": "it is the clock"}
 SLEEPING = {
     "daemon/clock.py": "it is the clock",
+    "state/home.py": "tries again for the lock, a moment, before there is any loop",
     "daemon/cli/client.py": "a command that waits for a starting daemon has no loop to hold up",
 }
 LOOPING = {"daemon/loops.py": "it is the loop"}
 MAKING_JSON = {
     "state/codec.py": "it is the codec",
     "state/home.py": "commands that load nothing else read the lock file",
-    "daemon/cli/call.py": "likewise, of the config: --help and status may not load the codec's libraries",
     "daemon/config/positions.py": "a reader of its own, since no other knows lines",
     "daemon/config/problems.py": "shows values as they stand in the file",
     "daemon/config/schema.py": "files for people, indented",
@@ -163,11 +163,6 @@ def test_the_readme_walks_through_every_folder() -> None:
     assert [name for name in sorted(folders) if f"{name}/" not in text] == []
 
 
-def test_every_rule_that_is_excused_is_still_broken() -> None:
-    excused = {*LONG_FILES, *LONG_FUNCTIONS, *PRINTING, *READING_TIME, *SLEEPING, *LOOPING, *MAKING_JSON}
-    assert sorted(name for name in excused if not (PROJECT / name.split(": ")[0]).is_file()) == []
-
-
 def test_the_rules_see_what_they_forbid() -> None:
     forbidden = {"bad.py": FORBIDDEN}
     seen = [use.removeprefix("bad.py:") for pattern in (NOW, SLEEP, SKIP) for use in uses(pattern, forbidden)]
@@ -177,8 +172,11 @@ def test_the_rules_see_what_they_forbid() -> None:
 
 
 def offenders(excused: Mapping[str, str], found: Iterable[str]) -> list[str]:
-    """What was found in files that have no excuse."""
-    return sorted(one for one in found if re.split(r":(?=[ \d])", one)[0] not in excused)
+    """What was found in files that have no excuse, and the excuses that nobody needs any more."""
+    files = {one: re.split(r":(?=[ \d])", one)[0] for one in found}
+    needless = set(excused) - set(files.values())
+    without = [one for one, file in files.items() if file not in excused]
+    return sorted(without) + sorted(f"{name} is excused without need" for name in needless)
 
 
 def uses(pattern: re.Pattern[str], texts: Mapping[str, str] | None = None) -> Iterator[str]:

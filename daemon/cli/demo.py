@@ -1,5 +1,7 @@
 """`nightdesk demo`: a whole night and morning, told as it happens, and where each file lies."""
 
+import shutil
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +72,8 @@ def _told(night: "Night") -> str:
         f"  log     {_short(night.home.log_file)}",
         f"  backup  {_short(night.home.backups)}",
         "\nLook around",
-        f"  nightdesk --home {home} history",
-        f"  nightdesk --home {home} alerts list",
+        f"  {_program()} --home {home} history",
+        f"  {_program()} --home {home} alerts list",
         f"  jq .lastDigestNotificationAt {_short(night.home.state_file)}",
         f"  tail -50 {_short(night.home.log_file)} | grep cron",
     ]
@@ -95,6 +97,11 @@ def _as_json(night: "Night") -> dict[str, Any]:
         "state": str(night.home.state_file),
         "log": str(night.home.log_file),
     }
+
+
+def _program() -> str:
+    """How to call this program from here: after a bare `make` it is not on PATH."""
+    return "nightdesk" if shutil.which("nightdesk") else _short(Path(sys.argv[0]))
 
 
 def _short(path: Path) -> str:

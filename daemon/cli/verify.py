@@ -1,15 +1,15 @@
 """Looking a home over without touching it."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from state.database import StoreTooNew, connect, examine
+from state.database import StoreError, connect, generation_of
 from state.digest_file import FileState, judge
 from state.digests import as_batch
+from state.examination import examine
 from state.home import Home
 from state.records import Batch
 from state.snapshot import SnapshotDamaged, read
@@ -66,7 +66,7 @@ def _database(home: Home, generation: int) -> tuple[Finding, dict[date, list[Bat
     if (fault := examine(home.database)) is not None:
         return Finding(name, False, f"{fault}; the next start restores it from its backup"), {}
     with contextlib.closing(connect(home.database, read_only=True)) as connection:
-        known = _generation(connection)
+        known = generation_of(connection)
         batches: dict[date, list[Batch]] = {}
         for row in connection.execute("SELECT * FROM batch"):
             batch = as_batch(row)
@@ -77,17 +77,12 @@ def _database(home: Home, generation: int) -> tuple[Finding, dict[date, list[Bat
     return Finding(name, True, f"generation {known}"), batches
 
 
-def _generation(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT value FROM note WHERE name = 'generation'").fetchone()
-    return 0 if row is None else int(row[0])
-
-
 def _backups(home: Home) -> Iterator[Finding]:
     for path in sorted(home.backups.glob("nightdesk-*.db"), reverse=True):
         what = f"{home.backups.name}/{path.name}"
         try:
             fault = examine(path)
-        except StoreTooNew as error:
+        except (StoreError, OSError) as error:
             fault = str(error)
         yield Finding(what, fault is None, fault or f"{path.stat().st_size:,} bytes")
 

@@ -55,4 +55,6 @@ def tell_end(call: Call, task: Mapping[str, Any]) -> int:
         result = task["error"] or told(task["summary"])
         again = " (done before: the same key)" if task["duplicate"] else ""
         call.say(f"{said}: {clean(result)}{again}" if result else said + again)
-    return WRONG if task["state"] == "discarded" else DONE
+    if task["state"] not in FINAL:
+        call.note(f"nightdesk: it waits until {task['scheduledAt']}; a daemon takes it up then")
+    return DONE if task["state"] in ("completed", "cancelled") else WRONG

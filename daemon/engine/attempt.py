@@ -1,6 +1,7 @@
 """One attempt at a task, under a time-out that the handler cannot swallow."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -10,6 +11,8 @@ from daemon.durations import format_duration
 from daemon.engine.handler import Handler, HandlerError, Outcome
 from daemon.engine.verdict import End, Ending, end_of, end_of_error
 from state.records import Task
+
+log = logging.getLogger(__name__)
 
 # How long a handler has to clean up after itself once it was cancelled.
 GRACE_S = 5.0
@@ -84,15 +87,26 @@ class Attempt:
     def _done(self, running: asyncio.Task[Outcome | None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        try:
+            end = self._end_of(running)
+        # What a handler answers or raises is anybody's object, and looking at it runs anybody's code.
+        # Whatever that does, the attempt has ended, and its place in the lane must be free again.
+        except Exception as error:
+            reason = f"what the handler answered cannot be read: {type(error).__name__}"
+            end = End(ending=Ending.FAILED, reason=reason, is_permanent=True)
+        self._tell(end)
+
+    def _end_of(self, running: asyncio.Task[Outcome | None]) -> End:
         if running.cancelled():
-            self._tell(self._end_of_cancelled())
-        elif (error := running.exception()) is not None:
-            # An error on the way out of a cancelled run is no news; the time-out is.
-            self._tell(
-                self._end_of_cancelled() if self._is_late or self._stop_reason else end_of_error(error)
-            )
-        else:
-            self._tell(end_of(running.result()))
+            return self._end_of_cancelled()
+        if (error := running.exception()) is None:
+            return end_of(running.result())
+        if not isinstance(error, HandlerError):
+            # The history keeps one line; whoever mends the handler needs to know where it happened.
+            fields = {"handler": self.task.handler, "task": self.task.id}
+            log.warning("handler.raised", exc_info=error, extra={"fields": fields})
+        # An error on the way out of a cancelled run is no news; the time-out is.
+        return self._end_of_cancelled() if self._is_late or self._stop_reason else end_of_error(error)
 
     def _end_of_cancelled(self) -> End:
         if self._stop_reason is not None:

@@ -58,9 +58,7 @@ class HandlerError(Exception):
     sooner. Any other exception that leaves a handler counts as transient.
     """
 
-    def __init__(
-        self, reason: str, *, permanent: bool = False, retry_after: timedelta | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, permanent: bool = False, retry_after: timedelta | None = None) -> None:
         super().__init__(reason)
         self.permanent = permanent
         self.retry_after = retry_after

@@ -11,10 +11,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from daemon.clock import Clock
 from daemon.engine.ids import Ids
+from daemon.engine.plain import NotPlain, plain
+from state.database import StoreError
 from state.records import Lane, Task, TaskKey, TaskState, Trigger
 from state.schema import RUN
 from state.store import Change, Store
@@ -48,7 +51,8 @@ class Queue:
         self._ids = Ids()
         self._ready: dict[Lane, deque[str]] = {lane: deque() for lane in Lane}
         self._later: list[tuple[datetime, str]] = []
-        self._being_made: dict[str, asyncio.Future[Accepted]] = {}
+        self._being_made: dict[str, asyncio.Future[Accepted]] = {}  # by key
+        self._in_the_making = 0
         self.on_ready: Callable[[], None] = lambda: None  # the worker's ear
 
     def load(self) -> None:
@@ -76,25 +80,22 @@ class Queue:
         """Promise a task; it is on the disk when this returns.
 
         Called twice with one key, also at once or after the task has ended, it answers with the
-        first task.
+        first task. Whoever stops waiting for the answer may have promised the task all the same.
 
         Raises:
             QueueFull: too many wait already.
             StoreFull, StoreError: it could not be stored, and is not promised.
         """
-        if key is None:
-            return await self._make(self.new_task(handler, args=args or {}, trigger=trigger, **fields))
-        while (being_made := self._being_made.get(key)) is not None:
-            await asyncio.wait({being_made})
-        if (known := self._store.keys.get(key)) is not None:
-            return Accepted(await self.find(known.task_id) or self._forgotten(known, handler), True)
-        self._being_made[key] = future = asyncio.get_running_loop().create_future()
+        if key is not None:
+            while (being_made := self._being_made.get(key)) is not None:
+                await asyncio.wait({being_made})
+            if (known := self._store.keys.get(key)) is not None:
+                return Accepted(await self.find(known.task_id) or self._forgotten(known, handler), True)
         try:
-            task = self.new_task(handler, args=args or {}, trigger=trigger, key=key, **fields)
-            return await self._make(task)
-        finally:
-            del self._being_made[key]
-            future.cancel()
+            kept = plain(args or {})
+        except NotPlain as error:
+            raise StoreError(f"args of {handler}: {error}; nothing was accepted") from None
+        return await self._make(self.new_task(handler, args=kept, trigger=trigger, key=key, **fields))
 
     async def find(self, task_id: str) -> Task | None:
         """A task by its id, finished or not; None when there never was one, or it is forgotten."""
@@ -146,13 +147,30 @@ class Queue:
         return len(self._ready[lane])
 
     async def _make(self, task: Task) -> Accepted:
-        if len(self._store.tasks) >= self._max_waiting:
+        if len(self._store.tasks) + self._in_the_making >= self._max_waiting:
             raise QueueFull(f"{self._max_waiting} tasks wait already; nothing was accepted")
         change = Change()
         self.put_in(change, task)
-        await self._store.commit_change(change)
-        self.file(task)
-        return Accepted(task)
+        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._store.submit(change, partial(self._made, task, future))
+        self._in_the_making += 1
+        if task.key is not None:
+            self._being_made[task.key] = future
+        # The shield: a caller who gives up takes neither the task out of its line nor the key from it.
+        return await asyncio.shield(future)
+
+    def _made(self, task: Task, future: asyncio.Future[Accepted], error: StoreError | None) -> None:
+        self._in_the_making -= 1
+        if task.key is not None:
+            del self._being_made[task.key]
+        if error is None:
+            self.file(task)
+        if future.cancelled():  # the loop is being closed
+            return
+        if error is None:
+            future.set_result(Accepted(task))
+        else:
+            future.set_exception(error)
 
     def _file(self, task: Task) -> None:
         if task.state is TaskState.AVAILABLE:

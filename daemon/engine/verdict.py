@@ -6,14 +6,16 @@ from enum import StrEnum
 from typing import Any
 
 from daemon.engine.handler import Cancel, Done, HandlerError, Outcome, Snooze
+from daemon.engine.plain import clean, plain_or_why
 from state.records import Task, TaskState, replace
 
-ERROR_LENGTH = 2000
 MOST_SNOOZES = 200
 # A task that was cut off by a crash is owed again even beyond its attempts, for the crash was hardly
 # its fault; but one that has seen this many in addition is taken for their cause.
 MOST_INTERRUPTIONS = 10
 FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 600.0
+# However long a handler wants to wait, its task comes up again within this time.
+LONGEST_WAIT = timedelta(days=366)
 
 
 class Ending(StrEnum):
@@ -47,13 +49,13 @@ class End:
 def end_of(result: Outcome | None) -> End:
     """What a handler's answer means."""
     if isinstance(result, Snooze):
-        return End(ending=Ending.SNOOZED, reason=result.reason, wait=timedelta(minutes=result.minutes))
+        return _put_off(result)
     if isinstance(result, Cancel):
-        return End(ending=Ending.CANCELLED, reason=result.reason)
+        return End(ending=Ending.CANCELLED, reason=clean(result.reason))
     if result is None:
         return End(ending=Ending.DONE)
     if isinstance(result, Done):
-        return End(ending=Ending.DONE, summary=result.summary)
+        return End(ending=Ending.DONE, summary=plain_or_why(result.summary))
     return _failed(
         f"the handler answered {type(result).__name__}, not Done, Snooze or Cancel", permanent=True
     )
@@ -62,9 +64,17 @@ def end_of(result: Outcome | None) -> End:
 def end_of_error(error: BaseException) -> End:
     """What it means that a handler raised."""
     if isinstance(error, HandlerError):
-        return _failed(str(error), permanent=error.permanent, wait=error.retry_after)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return _failed(text, permanent=False)
+        # A subclass need not have called `HandlerError.__init__`.
+        wait = getattr(error, "retry_after", None)
+        return _failed(
+            str(error) or type(error).__name__,
+            permanent=bool(getattr(error, "permanent", False)),
+            wait=_bounded(wait) if isinstance(wait, timedelta) else None,
+        )
+    if isinstance(error, BaseExceptionGroup) and error.exceptions:
+        # "unhandled errors in a TaskGroup" says nothing; the first of them says what happened.
+        return _failed(f"{type(error).__name__}: {error}: {_told(error.exceptions[0])}", permanent=False)
+    return _failed(_told(error), permanent=False)
 
 
 def decide(task: Task, end: End, now: datetime, retry_wait: timedelta) -> Task:
@@ -103,6 +113,18 @@ def retry_wait(attempt: int) -> timedelta:
     return timedelta(seconds=policy(state))
 
 
+def _put_off(result: Snooze) -> End:
+    try:
+        wait = _bounded(timedelta(minutes=min(result.minutes, LONGEST_WAIT / timedelta(minutes=1))))
+    except (TypeError, ValueError, OverflowError):
+        return _failed(f"the handler answered Snooze(minutes={result.minutes!r})", permanent=True)
+    return End(ending=Ending.SNOOZED, reason=clean(result.reason), wait=wait)
+
+
+def _bounded(wait: timedelta) -> timedelta:
+    return max(timedelta(0), min(wait, LONGEST_WAIT))
+
+
 def _snoozed(task: Task, end: End, now: datetime) -> Task:
     snoozes = (task.summary or {}).get("snoozes", 0) + 1
     if snoozes > MOST_SNOOZES:
@@ -112,7 +134,7 @@ def _snoozed(task: Task, end: End, now: datetime) -> Task:
         task,
         state=TaskState.SCHEDULED,
         attempt=task.attempt - 1,
-        scheduled_at=now + (end.wait or timedelta(minutes=1)),
+        scheduled_at=now + (timedelta(minutes=1) if end.wait is None else end.wait),
         started_at=None,
         error=end.reason,
         summary={"snoozes": snoozes},
@@ -126,5 +148,10 @@ def _interrupted(task: Task, end: End, now: datetime) -> Task:
     return replace(task, state=TaskState.AVAILABLE, finished_at=None, error=end.reason)
 
 
+def _told(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def _failed(reason: str, *, permanent: bool, wait: timedelta | None = None) -> End:
-    return End(ending=Ending.FAILED, reason=reason[:ERROR_LENGTH], is_permanent=permanent, wait=wait)
+    return End(ending=Ending.FAILED, reason=clean(reason), is_permanent=permanent, wait=wait)

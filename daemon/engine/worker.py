@@ -2,29 +2,33 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from daemon.clock import Clock
+from daemon.clock import Clock, Timer
 from daemon.context import Context
 from daemon.engine.attempt import Attempt
 from daemon.engine.handler import Handler
 from daemon.engine.plan import Plan
 from daemon.engine.queue import Queue
 from daemon.engine.verdict import End, Ending, decide, retry_wait
-from state.database import StoreError
-from state.records import Lane, Task, TaskState, replace
+from state.database import StoreConflict, StoreError, StoreFull
+from state.records import Alert, Lane, Task, TaskState, replace
 from state.store import Change, Store
 
 log = logging.getLogger(__name__)
 
 # While the disk refuses, ends and starts are offered again this often.
 RETRY_STORE_S = 1.0
+# After the grace of a stop the disk has this long to take the last ends: what it refuses is owed again.
+STOP_SAVE_S = 4.0
+# Once it was put back a handler has this long to let go, for the daemon is on its way out.
+RETURN_GRACE_S = 1.0
 NO_WAIT = timedelta(0)
-# These leave no entry in the history: nothing was done.
+# These leave no entry in the history unless they are the last: nothing was done.
 NO_RUN = frozenset({Ending.SNOOZED, Ending.RETURNED})
 RETURNED = End(ending=Ending.RETURNED, reason="put back: the daemon was stopped")
 
@@ -36,17 +40,21 @@ class Ended:
     ran: Task
     end: End
     task: Task
+    alarms: list[Alert] = field(default_factory=list)  # what the watcher has to say of it
 
 
 class Watcher(Protocol):
     """Whoever has to know how attempts end, and has something to say in the same transaction."""
 
     def note(self, ended: Ended) -> None:
-        """Take an end into account; called once for each."""
+        """Take an end into account, and leave its alarms in it; called once for each."""
         ...
 
     def write(self, change: Change, ended: Sequence[Ended]) -> None:
-        """Add what follows from these ends to the change that makes them durable."""
+        """Add what follows from these ends to the change that makes them durable.
+
+        Called again for the same ends when the store refused them; then it adds the newest of each.
+        """
         ...
 
 
@@ -81,11 +89,20 @@ class Worker:
         self._attempts: dict[str, Attempt] = {}
         self._left_behind: set[Attempt] = set()
         self._ended: list[tuple[Attempt, End]] = []
-        self._unsaved = 0
+        # Tasks whose start, end or cancellation is on its way to the disk: until it is there, or
+        # refused, nothing else may be decided over them.
+        self._moving: set[str] = set()
+        self._aside: dict[str, Task] = {}  # came to their turn while being cancelled
+        self._starts_on_their_way = 0
+        self._refused_starts: list[Task] = []
+        self._refused_ends: list[list[Ended]] = []
+        self._start_retry: Timer | None = None
+        self._end_retry: Timer | None = None
         self._waiters: dict[str, list[asyncio.Future[Task]]] = {}
         self._is_pump_due = False
         self._is_stopping = False
-        self._saved = asyncio.Event()
+        self._is_over = False
+        self._settled = asyncio.Event()
         queue.on_ready = self.pump
 
     @property
@@ -96,7 +113,7 @@ class Worker:
     @property
     def is_busy(self) -> bool:
         """Whether a handler runs, or what one came to is not on the disk yet."""
-        return bool(self._attempts or self._unsaved)
+        return bool(self._attempts or self._moving)
 
     @property
     def left_behind(self) -> int:
@@ -116,7 +133,9 @@ class Worker:
         end = End(ending=Ending.INTERRUPTED, reason="interrupted: the daemon stopped in the middle of it")
         if cut_off:
             now = self._clock.now()
-            ended = [Ended(task, end, decide(task, end, now, retry_wait(1))) for task in cut_off]
+            ended = [Ended(task, end, decide(task, end, now, NO_WAIT)) for task in cut_off]
+            for it in ended:
+                self._watcher.note(it)
             await self._store.commit_change(self._change_of(ended))
         return cut_off
 
@@ -126,49 +145,104 @@ class Worker:
         if task is None or task.state.is_final:
             return task
         future: asyncio.Future[Task] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(task_id, []).append(future)
-        return await future
+        waiters = self._waiters.setdefault(task_id, [])
+        waiters.append(future)
+        try:
+            return await future
+        finally:
+            # Whoever gives up waiting must not leave anything behind until the task ends, if it ever does.
+            waiters.remove(future)
+            if not waiters and self._waiters.get(task_id) is waiters:
+                del self._waiters[task_id]
 
     async def cancel(self, task_id: str, reason: str) -> bool:
-        """End a task that is not final yet; False when there is no such task."""
+        """End a task that is not final yet; False when there is no such task, or it has just ended by itself.
+
+        Raises:
+            StoreFull, StoreError: it waits, and its end could not be stored; it goes on waiting.
+        """
+        while task_id in self._moving:
+            self._settled.clear()
+            await self._settled.wait()
+        end = End(ending=Ending.CANCELLED, reason=reason)
         if (attempt := self._attempts.get(task_id)) is not None:
-            attempt.stop(End(ending=Ending.CANCELLED, reason=reason))
+            attempt.stop(end)
             return True
         if (task := self._store.tasks.get(task_id)) is None:
             return False
-        end = End(ending=Ending.CANCELLED, reason=reason)
-        cancelled = Ended(task, end, decide(task, end, self._clock.now(), retry_wait(1)))
-        await self._store.commit_change(self._change_of([cancelled]))
-        self._tell_waiters([cancelled])
+        await self._cancel_waiting(task, end)
         return True
 
     async def stop(self, grace_s: float) -> None:
-        """Start nothing more; give what runs its grace, then put it back in the queue."""
+        """Start nothing more; give what runs its grace, then put it back in the queue.
+
+        It comes to its end even while the store refuses: what could not be stored is owed again at
+        the next start, as after a crash.
+        """
         self._is_stopping = True
-        timer = self._clock.call_later(grace_s, self._stop_all)
-        while self.is_busy:
-            self._saved.clear()
-            await self._saved.wait()
-        timer.cancel()
+        returning = self._clock.call_later(grace_s, self._stop_all)
+        giving_up = self._clock.call_later(grace_s + RETURN_GRACE_S + STOP_SAVE_S, self.let_go)
+        while self.is_busy and not self._is_over:
+            self._settled.clear()
+            await self._settled.wait()
+        returning.cancel()
+        giving_up.cancel()
+        if self._moving:
+            log.critical("stop.unsaved", extra={"fields": {"tasks": len(self._moving)}})
+
+    def let_go(self) -> None:
+        """Ask nothing of the store any more: it is being closed."""
+        self._is_stopping = self._is_over = True
+        self._settled.set()
 
     def _stop_all(self) -> None:
         for attempt in list(self._attempts.values()):
-            attempt.stop(RETURNED, grace_s=1.0)
+            attempt.stop(RETURNED, RETURN_GRACE_S)
 
     def _pump(self) -> None:
         self._is_pump_due = False
-        if self._ended:
+        if self._ended and not self._is_over:
             self._save_ends()
-        if self._is_stopping:
+        if self._is_stopping or self._start_retry is not None:
             return
         taken = []
         for lane, free in self._free.items():
             while free > 0 and (task := self._queue.take(lane)) is not None:
+                if task.id in self._moving:
+                    self._aside[task.id] = task
+                    continue
                 taken.append(task)
                 free -= 1
             self._free[lane] = free
         if taken:
             self._save_starts(taken)
+
+    async def _cancel_waiting(self, task: Task, end: End) -> None:
+        # Earlier attempts stand in the history under their numbers; this end takes the next one.
+        last = replace(task, attempt=task.attempt + (task.attempt > 0), started_at=None)
+        cancelled = Ended(task, end, decide(last, end, self._clock.now(), NO_WAIT))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: StoreError | None) -> None:
+            aside = self._aside.pop(task.id, None)
+            if error is None:
+                self._watcher.note(cancelled)
+                self._tell_waiters([cancelled])
+            elif aside is not None:
+                self._queue.put_back([aside])
+            self._unmove([task])
+            self.pump()
+            if not future.cancelled():
+                future.set_result(None) if error is None else future.set_exception(error)
+
+        self._store.submit(self._change_of([cancelled]), done)
+        self._moving.add(task.id)
+        # The shield: the cancellation is under way, whoever asked for it and stopped waiting.
+        await asyncio.shield(future)
+
+    def _unmove(self, tasks: Iterable[Task]) -> None:
+        self._moving.difference_update(task.id for task in tasks)
+        self._settled.set()
 
     def _save_starts(self, taken: list[Task]) -> None:
         now = self._clock.now()
@@ -176,23 +250,34 @@ class Worker:
             replace(it, state=TaskState.EXECUTING, attempt=it.attempt + 1, started_at=now, finished_at=None)
             for it in taken
         ]
-        self._unsaved += len(taken)
+        self._moving.update(task.id for task in taken)
+        self._starts_on_their_way += 1
         change = Change()
         for task in started:
             change.start(task)
         self._store.submit(change, partial(self._starts_saved, taken, started))
 
     def _starts_saved(self, taken: list[Task], started: list[Task], error: StoreError | None) -> None:
-        self._unsaved -= len(taken)
-        if error is not None:
-            log.critical("store.refused", extra={"fields": {"error": str(error), "starts": len(taken)}})
+        self._starts_on_their_way -= 1
+        self._unmove(taken)
+        if error is None:
+            for task in started:
+                self._begin(task)
+        else:
             for task in taken:
                 self._free[task.lane] += 1
-            self._queue.put_back(taken)
-            self._clock.call_later(RETRY_STORE_S, self.pump)
-        for task in started if error is None else ():
-            self._begin(task)
-        self._saved.set()
+            self._refused_starts += taken
+            if self._start_retry is None:
+                log.critical("store.refused", extra={"fields": {"error": str(error), "starts": len(taken)}})
+                self._start_retry = self._clock.call_later(RETRY_STORE_S, self._start_again)
+        if self._refused_starts and self._starts_on_their_way == 0:
+            # All at once, when no more can be refused: so they keep their order.
+            self._queue.put_back(self._refused_starts)
+            self._refused_starts = []
+
+    def _start_again(self) -> None:
+        self._start_retry = None
+        self.pump()
 
     def _begin(self, task: Task) -> None:
         handler = self.plan.handlers.get(task.handler)
@@ -210,9 +295,9 @@ class Worker:
     def _attempt_ended(self, attempt: Attempt, end: End) -> None:
         del self._attempts[attempt.task.id]
         if attempt.is_running:
-            self._left_behind.add(attempt)
+            self._left_behind = {attempt, *(it for it in self._left_behind if it.is_running)}
         self._free[attempt.task.lane] += 1
-        self._unsaved += 1
+        self._moving.add(attempt.task.id)
         self._ended.append((attempt, end))
         self.pump()
 
@@ -228,21 +313,43 @@ class Worker:
             self._watcher.note(it)
         self._offer_ends(ended)
 
-    def _offer_ends(self, ended: list[Ended]) -> None:
-        self._store.submit(self._change_of(ended), partial(self._ends_saved, ended))
+    def _offer_ends(self, ended: list[Ended], *, with_runs: bool = True) -> None:
+        change = self._change_of(ended, with_runs=with_runs)
+        self._store.submit(change, partial(self._ends_saved, ended, with_runs))
 
-    def _ends_saved(self, ended: list[Ended], error: StoreError | None) -> None:
+    def _ends_saved(self, ended: list[Ended], with_runs: bool, error: StoreError | None) -> None:
         if error is not None:
-            # What was done stays in memory until there is room for it; it is never done again meanwhile.
-            log.critical("store.refused", extra={"fields": {"error": str(error), "ends": len(ended)}})
-            self._clock.call_later(RETRY_STORE_S, partial(self._offer_ends, ended))
+            self._ends_refused(ended, with_runs, error)
             return
-        self._unsaved -= len(ended)
+        self._unmove(it.task for it in ended)
         self._queue.file(*(it.task for it in ended if not it.task.state.is_final))
         self._tell_waiters(ended)
-        self._saved.set()
 
-    def _change_of(self, ended: list[Ended]) -> Change:
+    def _ends_refused(self, ended: list[Ended], with_runs: bool, error: StoreError) -> None:
+        """What was done stays in memory until there is room for it; it is never done again meanwhile."""
+        if self._is_over:
+            return
+        if len(ended) > 1 and not isinstance(error, StoreFull):
+            # One of them may be at fault; alone, only that one is refused.
+            for it in ended:
+                self._offer_ends([it])
+        elif with_runs and isinstance(error, StoreConflict):
+            # The history has this attempt already, from before a restore. The end counts for more.
+            log.error("run.refused", extra={"fields": {"error": str(error), "task": ended[0].task.id}})
+            self._offer_ends(ended, with_runs=False)
+        else:
+            self._refused_ends.append(ended)
+            if self._end_retry is None:
+                log.critical("store.refused", extra={"fields": {"error": str(error), "ends": len(ended)}})
+                self._end_retry = self._clock.call_later(RETRY_STORE_S, self._end_again)
+
+    def _end_again(self) -> None:
+        self._end_retry = None
+        refused, self._refused_ends = self._refused_ends, []
+        for ended in refused if not self._is_over else ():
+            self._offer_ends(ended)
+
+    def _change_of(self, ended: list[Ended], *, with_runs: bool = True) -> Change:
         change = Change()
         now = self._clock.now()
         for it in ended:
@@ -250,7 +357,7 @@ class Worker:
                 change.delete(it.task)
             else:
                 change.put(it.task)
-            if it.end.ending not in NO_RUN and self._is_in_history(it.task):
+            if with_runs and _is_run(it) and self._is_in_history(it.task):
                 change.record_run(_as_run(it.task, now))
         self._watcher.write(change, ended)
         return change
@@ -267,6 +374,11 @@ class Worker:
                 for waiter in self._waiters.pop(it.task.id, ()):
                     if not waiter.done():
                         waiter.set_result(it.task)
+
+
+def _is_run(ended: Ended) -> bool:
+    """Whether the history keeps it: whatever was tried, and every task's last word."""
+    return ended.end.ending not in NO_RUN or ended.task.state.is_final
 
 
 def _as_run(task: Task, now: datetime) -> Task:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.clock import Clock
+from daemon.engine.plain import clean, plain_or_why
 from state.codec import to_json
 from state.database import StoreError
 from state.records import Alert, Severity, replace
@@ -40,6 +41,16 @@ class Alerts:
         """What is wrong now, oldest first."""
         return sorted(self._open.values(), key=lambda it: it.first_at)
 
+    @property
+    def any_open(self) -> bool:
+        return bool(self._open)
+
+    def newest(self, alert: Alert) -> Alert:
+        """The same alert as it is by now, here or on the disk."""
+        known = (alert, self._open.get(alert.fingerprint), self._store.alerts.get(alert.id))
+        same = [it for it in known if it is not None and it.id == alert.id]
+        return max(same, key=lambda it: (not it.is_open, it.count))
+
     def firing(
         self,
         name: str,
@@ -52,7 +63,11 @@ class Alerts:
     ) -> Alert:
         """Count one more case of it; the answer has to be put into the caller's change."""
         now = self._clock.now()
-        print_ = fingerprint(name, labels or {})
+        # An alert that the JSON state could not hold would keep all of it from being written.
+        summary, advice = clean(summary), None if advice is None else clean(advice)
+        labels = {clean(key): clean(value) for key, value in (labels or {}).items()}
+        details = plain_or_why(details or {})
+        print_ = fingerprint(name, labels)
         known = self._open.get(print_)
         if known is None:
             alert = Alert(
@@ -61,8 +76,8 @@ class Alerts:
                 name=name,
                 severity=severity,
                 summary=summary,
-                labels=labels or {},
-                details=details or {},
+                labels=labels,
+                details=details,
                 advice=advice,
                 first_at=now,
                 last_at=now,
@@ -72,7 +87,7 @@ class Alerts:
                 known,
                 severity=max(known.severity, severity, key=lambda it: it.rank),
                 summary=summary,
-                details=details or {},
+                details=details,
                 advice=advice,
                 count=known.count + 1,
                 last_at=now,

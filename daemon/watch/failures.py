@@ -11,6 +11,9 @@ from state.store import Change, Store
 
 log = logging.getLogger(__name__)
 
+# Open as long as the process lives that the handler is stuck in.
+STUCK = "handler.stuck"
+
 
 class Failures:
     """The worker's watcher: one record a job, kept for good, and its alerts.
@@ -25,24 +28,26 @@ class Failures:
         self._records = dict(store.handlers)
 
     def note(self, ended: Ended) -> None:
-        """Take an end into account."""
+        """Take an end into account, and leave in it what there is to be alarmed about."""
         _log(ended)
         if ended.end.ending is Ending.DONE or ended.end.is_failure:
             name = job_of(ended.ran)
             self._records[name] = _counted(name, self._records.get(name), ended)
+        if ended.end.is_failure or ended.task.state is TaskState.DISCARDED:
+            self._raise_alarm(ended)
+        elif ended.end.ending is Ending.DONE:
+            self._end_alarm(ended)
 
     def write(self, change: Change, ended: Sequence[Ended]) -> None:
-        """Add the jobs' records and what there is to be alarmed about."""
+        """Add the jobs' records and the alarms, both as they are by now."""
         for name in {job_of(it.ran) for it in ended}:
             if (record := self._records.get(name)) is not None:
                 change.put(record)
         for it in ended:
-            if it.end.is_failure or it.task.state is TaskState.DISCARDED:
-                self._raise_alarm(change, it)
-            elif it.end.ending is Ending.DONE:
-                self._end_alarm(change, job_of(it.ran))
+            for alarm in it.alarms:
+                change.put(self._alerts.newest(alarm))
 
-    def _raise_alarm(self, change: Change, ended: Ended) -> None:
+    def _raise_alarm(self, ended: Ended) -> None:
         task, name = ended.task, job_of(ended.ran)
         labels = {"handler": name}
         streak = self._records[name].failure_streak if name in self._records else 0
@@ -50,7 +55,7 @@ class Failures:
         advice = f"nightdesk history --handler {name}"
         if streak >= self._limit:
             summary = f"{name} has failed {streak} times in a row: {task.error}"
-            change.put(
+            ended.alarms.append(
                 self._alerts.firing(
                     "handler.failing",
                     severity=Severity.CRITICAL,
@@ -62,7 +67,7 @@ class Failures:
             )
         elif task.state is TaskState.DISCARDED:
             summary = f"{name} failed for good after {_attempts(task)}: {task.error}"
-            change.put(
+            ended.alarms.append(
                 self._alerts.firing(
                     "task.failed",
                     severity=Severity.ERROR,
@@ -74,9 +79,9 @@ class Failures:
             )
         if ended.end.ending is Ending.ABANDONED:
             summary = f"{name} {task.error}; it was left behind and still uses memory"
-            change.put(
+            ended.alarms.append(
                 self._alerts.firing(
-                    "handler.stuck",
+                    STUCK,
                     severity=Severity.ERROR,
                     summary=summary,
                     labels=labels,
@@ -85,12 +90,13 @@ class Failures:
                 )
             )
 
-    def _end_alarm(self, change: Change, name: str) -> None:
-        if not self._alerts.open:
+    def _end_alarm(self, ended: Ended) -> None:
+        if not self._alerts.any_open:
             return
-        for alarm in ("handler.failing", "task.failed"):
-            if (alert := self._alerts.resolving(alarm, {"handler": name})) is not None:
-                change.put(alert)
+        labels = {"handler": job_of(ended.ran)}
+        for name in ("handler.failing", "task.failed"):
+            if (alert := self._alerts.resolving(name, labels)) is not None:
+                ended.alarms.append(alert)
 
 
 def job_of(task: Task) -> str:

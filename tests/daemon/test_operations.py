@@ -1,5 +1,6 @@
 """What can be asked of an open home: by itself, without a server or a command line around it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from daemon.app import App
 from daemon.check import prepare
 from daemon.clock import SystemClock
+from daemon.loops import repeat
 from daemon.operations import Operations, Unfit, Unknown, parse_until
 from state.home import Home
 from state.records import Trigger
@@ -26,8 +28,11 @@ async def operations(tmp_path: Path, home_folder: Path) -> AsyncIterator[Operati
     home.make_folders()
     async with App.opened(prepare(config, {}), home, SystemClock()) as app:
         await app.begin()
+        # What saves the JSON state runs as in the daemon: answers wait for it.
+        saving = asyncio.create_task(repeat(app.saver, app.clock))
         yield Operations(app, Trigger.API)
         await app.end()
+        saving.cancel()
 
 
 async def test_a_promised_task_is_answered_with_its_id_and_once_for_a_key(operations: Operations) -> None:

@@ -126,6 +126,12 @@ def killed(daemon: "subprocess.Popen[str]") -> Callable[[], None]:
     return kill
 
 
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Waits for something that a process of its own brings about."""
+    return wait_until
+
+
 def is_ready(desk: Desk) -> bool:
     try:
         return bool(desk.client.get("/readyz")["status"] == "ready")

@@ -1,5 +1,6 @@
 """A real server on a real socket, over a real home."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from daemon.app import App
 from daemon.check import prepare
 from daemon.clock import SystemClock
+from daemon.loops import repeat
 from daemon.operations import Operations
 from daemon.web.server import serving
 from state.home import Home
@@ -30,8 +32,11 @@ async def app(tmp_path: Path, home: Home) -> AsyncIterator[App]:
     config.write_text(CONFIG)
     async with App.opened(prepare(config, {}), home, SystemClock()) as app:
         await app.begin()
+        # What saves the JSON state runs as in the daemon: answers wait for it.
+        saving = asyncio.create_task(repeat(app.saver, app.clock))
         yield app
         await app.end()
+        saving.cancel()
 
 
 @pytest.fixture

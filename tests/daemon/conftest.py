@@ -1,0 +1,16 @@
+"""What the tests of the daemon lean on: a whole house on a clock that stands still."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import House, with_a_disk_that_can_be_full
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    with_a_disk_that_can_be_full(monkeypatch.setattr)
+    house = House(tmp_path)
+    yield house
+    await house.close()
