@@ -64,6 +64,8 @@ class SystemClock:
 
     async def wait_until(self, at: datetime, woken: asyncio.Event) -> None:
         deadline_s = time.monotonic() + (at - self.now()).total_seconds()
+        # Also where nothing is to be waited for: whoever is always due must not keep the others out.
+        await asyncio.sleep(0)
         while not woken.is_set():
             left_s = min((at - self.now()).total_seconds(), deadline_s - time.monotonic())
             if left_s <= 0:
@@ -116,6 +118,9 @@ class VirtualClock:
         return timer
 
     async def sleep(self, delay_s: float) -> None:
+        if delay_s <= 0:
+            await asyncio.sleep(0)
+            return
         done = asyncio.Event()
         timer = self.call_later(delay_s, done.set)
         try:
@@ -125,6 +130,7 @@ class VirtualClock:
 
     async def wait_until(self, at: datetime, woken: asyncio.Event) -> None:
         if at <= self._now or woken.is_set():
+            await asyncio.sleep(0)
             return
         reached = asyncio.Event()
         timer = VirtualTimer(reached.set)

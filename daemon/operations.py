@@ -21,13 +21,13 @@ from state.codec import as_camel, parse_time, to_json
 from state.digest_file import FileState, file_name
 from state.intake import Intake
 from state.records import Batch, DeliveryState, Item, Task, TaskState, Trigger
-from state.snapshot import schedule_json
 from state.store import first
 
 if TYPE_CHECKING:
     from daemon.app import App
 
 SEND_DIGEST = "send-digest"
+LIVE_WITHIN_S = 10.0  # the pulse ticks each second
 LONGEST_KEY = 200
 LONGEST_REASON = 500
 DIGESTS_SHOWN = 400
@@ -52,6 +52,11 @@ class Operations:
     def is_ready(self) -> bool:
         return self._app.is_ready
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the loops have ticked lately."""
+        return self._app.clock.monotonic() - self._app.pulse.ticked_at < LIVE_WITHIN_S
+
     async def status(self) -> dict[str, Any]:
         """How it is, in one object."""
         app = self._app
@@ -63,18 +68,14 @@ class Operations:
             "lastHeartbeatAt": app.store.note("lastHeartbeatAt"),
             "queueDepth": len(app.store.tasks),
             "openAlerts": len(app.alerts.open),
-            "schedules": {it["name"]: _without_name(it) for it in await self.schedules()},
+            "schedules": {it.pop("name"): it for it in await self.schedules()},
             "coverageToday": None,
         }
 
     async def schedules(self) -> list[dict[str, Any]]:
         """Every schedule, in the order of the configuration."""
-        records = self._app.store.schedules
-        shown = []
-        for name, spec in self._app.plan.schedules.items():
-            if (record := records.get(name)) is not None:
-                shown.append({"name": name, "handler": spec.handler, **schedule_json(record)})
-        return shown
+        known = self._app.store.schedules
+        return [as_camel(known[name]) for name in self._app.plan.schedules if name in known]
 
     async def tasks(self, limit: int = 100, state: str | None = None) -> tuple[list[dict[str, Any]], int]:
         """Unfinished tasks, first come first, and how many there are of that state in all."""
@@ -365,7 +366,3 @@ def _judged(item: Item) -> dict[str, Any]:
         "reasons": item.reasons,
     }
     return {**item.body, **judged}
-
-
-def _without_name(schedule: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schedule.items() if key not in ("name", "handler")}

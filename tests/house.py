@@ -1,4 +1,4 @@
-"""A whole house on a clock that stands still: real store, queue, worker and scheduler, and a day in a moment."""
+"""A whole house on a clock that stands still: real store, queue, worker, scheduler; a day in a moment."""
 
 import asyncio
 import shutil

@@ -81,7 +81,7 @@ def trigger(
         hint = f"start it with `nightdesk run`, or do it alone: nightdesk run-once {name}"
         raise DaemonDown(f"{down}; {hint}", is_held=False) from None
     if wait:
-        return tell_end(call, wait_for(call, accepted, timeout))
+        return tell_end(call, wait_for(call, accepted, timeout, waited_s=first_s))
     if call.is_json:
         call.answer({name: accepted[name] for name in ("id", "state", "duplicate")})
     else:

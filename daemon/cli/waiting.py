@@ -1,5 +1,6 @@
 """Waiting for the end of a task that the daemon has taken, and telling how it ended."""
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -19,8 +20,10 @@ EACH_WAIT_S = 5
 LONGEST_WAIT = timedelta(minutes=10)
 
 
-def wait_for(call: Call, accepted: Mapping[str, Any], limit: timedelta = LONGEST_WAIT) -> dict[str, Any]:
-    """Ask for a task until it has ended.
+def wait_for(
+    call: Call, accepted: Mapping[str, Any], limit: timedelta = LONGEST_WAIT, *, waited_s: float = 0
+) -> dict[str, Any]:
+    """Ask for a task until it has ended; `waited_s` of the limit are used up already.
 
     Raises:
         Stop: it has not ended within `limit`; it goes on.
@@ -28,21 +31,22 @@ def wait_for(call: Call, accepted: Mapping[str, Any], limit: timedelta = LONGEST
     from daemon.clock import SystemClock
 
     clock = SystemClock()
-    started_s = clock.monotonic()
+    started_s = clock.monotonic() - waited_s
     task = dict(accepted)
     path = f"/api/tasks/{segment(task['id'])}"
     with Progress() as progress:
         while task["state"] not in FINAL:
+            each_s = min(EACH_WAIT_S, max(0, math.ceil(limit.total_seconds() - waited_s)))
+            task = call.client.get(path, {"wait": each_s}, wait_s=each_s)
             waited_s = clock.monotonic() - started_s
-            if waited_s >= limit.total_seconds():
+            if task["state"] not in FINAL and waited_s >= limit.total_seconds():
                 text = (
                     f"nightdesk: {task['id']} is {task['state']} after {format_duration(limit)}, and goes on"
                 )
                 raise Stop(WRONG, text)
-            waited = format_duration(timedelta(seconds=int(waited_s)))
-            progress.show(f"{task.get('handler', task['id'])}: {task['state']}, {waited}")
-            each_s = max(1, min(EACH_WAIT_S, int(limit.total_seconds() - waited_s)))
-            task = call.client.get(path, {"wait": each_s}, wait_s=each_s)
+            progress.show(
+                f"{task['handler']}: {task['state']}, {format_duration(timedelta(seconds=int(waited_s)))}"
+            )
     return {**task, "duplicate": accepted["duplicate"]}
 
 

@@ -20,7 +20,7 @@ class Owed:
     """What becomes of the slots that have come due; only the decider fills it in."""
 
     cursor: Slot  # all slots up to this one are decided
-    upcoming: Slot | None  # the one after it, where it is known without arithmetic
+    upcoming: Slot  # the one after it
     trigger: Trigger = Trigger.CRON
     fire: list[Slot] = field(default_factory=list)
     skipped: list[tuple[Slot, str]] = field(default_factory=list)
@@ -44,19 +44,21 @@ def decide_owed(
         owed, slots = Owed(cursor=due, upcoming=after_due), [due]
     else:
         newest = spec.line.newest_at(now)
-        owed = Owed(cursor=newest, upcoming=None)
+        owed = Owed(cursor=newest, upcoming=spec.line.next_after(newest))
         slots = _missed(spec, due, newest, owed)
     if now - slots[-1].instant > ON_TIME:
         owed.trigger = Trigger.CATCH_UP
     paused_until = record.paused_until
     owed.is_pause_over = paused_until is not None and paused_until <= now
+    # However short the window: what is on time was not missed.
+    window = max(spec.catch_up_window, ON_TIME)
     open_slots = []
     for slot in slots:
         if paused_until is not None and slot.instant < paused_until:
             owed.skipped.append((slot, f"paused until {paused_until:%Y-%m-%d %H:%M}Z: {record.pause_reason}"))
-        elif now - slot.instant > spec.catch_up_window:
-            window = format_duration(spec.catch_up_window)
-            owed.skipped.append((slot, f"missed, and older than the catch-up window of {window}"))
+        elif now - slot.instant > window:
+            told = format_duration(spec.catch_up_window)
+            owed.skipped.append((slot, f"missed, and older than the catch-up window of {told}"))
         else:
             open_slots.append(slot)
     _choose(spec, open_slots, owed, unfinished)

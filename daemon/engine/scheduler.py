@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -118,7 +119,8 @@ class Scheduler:
         now = self._clock.now()
         change = Change()
         lines: dict[str, Line] = {}
-        last_tasks = {it.schedule: it.id for it in self._store.tasks.values() if it.schedule is not None}
+        # Only tasks of slots: one that somebody triggered runs beside them, and keeps none of them out.
+        last_tasks = {it.schedule: it.id for it in self._store.tasks.values() if it.slot is not None}
         for name, spec in specs.items():
             record = self._store.schedules.get(name)
             cursor = _cursor(spec, record, now)
@@ -150,10 +152,12 @@ class Scheduler:
         return self._heap[0][0] if self._heap else now + IDLE
 
     async def _change_pause(self, name: str, until: datetime | None, reason: str | None) -> ScheduleRecord:
-        if name not in self._lines:
-            raise KeyError(name)
-        record = replace(self._store.schedules[name], paused_until=until, pause_reason=reason)
-        await self._store.commit(record)
+        # Between two fires: a fire under way would write the record as it was before, and end the pause.
+        async with self._deciding:
+            if name not in self._lines:
+                raise KeyError(name)
+            record = replace(self._store.schedules[name], paused_until=until, pause_reason=reason)
+            await self._store.commit(record)
         fields = {"schedule": name, "until": until, "reason": reason}
         log.info("schedule.paused" if until else "schedule.resumed", extra={"fields": fields})
         return record
@@ -170,7 +174,7 @@ class Scheduler:
         for fire, error in zip(fires, errors, strict=True):
             self._log(fire, error, now)
         refused = [(fire, error) for fire, error in zip(fires, errors, strict=True) if error is not None]
-        await self._settle_refused(refused)
+        await self._settle_refused(refused, now)
         await self._look_ahead(due)
 
     async def _prepare(self, line: Line, now: datetime) -> Fire:
@@ -179,6 +183,11 @@ class Scheduler:
         owed = decide_owed(spec, record, line.next, line.after_next, now, unfinished=self._unfinished(line))
         if owed.fire and spec.overlap is Overlap.CANCEL and line.last_task is not None:
             await self._cancel(line.last_task, f"superseded by slot {owed.fire[-1].text}")
+        return self._make_fire(line, owed, now)
+
+    def _make_fire(self, line: Line, owed: Owed, now: datetime) -> Fire:
+        spec = line.spec
+        record = self._store.schedules[spec.name]
         change = Change()
         tasks = [self._task_for(spec, slot, owed.trigger) for slot in owed.fire]
         for slot, task in zip(owed.fire, tasks, strict=True):
@@ -191,7 +200,7 @@ class Scheduler:
                 record,
                 last_slot=owed.cursor.text,
                 last_fired_at=now if tasks else record.last_fired_at,
-                next_fire_at=None if owed.upcoming is None else owed.upcoming.instant,
+                next_fire_at=owed.upcoming.instant,
                 paused_until=None if owed.is_pause_over else record.paused_until,
                 pause_reason=None if owed.is_pause_over else record.pause_reason,
             )
@@ -215,19 +224,36 @@ class Scheduler:
 
     def _move_on(self, fire: Fire) -> None:
         line = fire.line
-        line.next = fire.owed.upcoming or line.spec.line.next_after(fire.owed.cursor)
+        line.next = fire.owed.upcoming
         if fire.tasks:
             line.last_task = fire.tasks[-1].id
 
-    async def _settle_refused(self, refused: list[tuple[Fire, StoreError]]) -> None:
-        """A slot that is on the disk already was decided before: then only the cursor is behind."""
+    async def _settle_refused(self, refused: list[tuple[Fire, StoreError]], now: datetime) -> None:
+        """Slots that are on the disk already were decided before; what is left of the fire is still owed.
+
+        So it is after a schedule was taken out and in again while the clock was put back.
+        """
         for fire, error in refused:
             if not isinstance(error, StoreConflict):
                 raise error
-            record = self._store.schedules[fire.line.spec.name]
-            await self._store.commit(replace(record, last_slot=fire.owed.cursor.text))
-            fire.tasks.clear()
-            self._move_on(fire)
+            owed, known = fire.owed, await self._known_slots(fire)
+            owed.fire = [slot for slot in owed.fire if slot.text not in known]
+            owed.skipped = [(slot, reason) for slot, reason in owed.skipped if slot.text not in known]
+            rest = self._make_fire(fire.line, owed, now)
+            await self._store.commit_change(rest.change)
+            self._move_on(rest)
+            self._queue.file(*rest.tasks)
+            self._log(rest, None, now)
+
+    async def _known_slots(self, fire: Fire) -> set[str]:
+        name = fire.line.spec.name
+        slots = [*fire.owed.fire, *(slot for slot, _ in fire.owed.skipped)]
+
+        def work(connection: sqlite3.Connection) -> set[str]:
+            ask = "SELECT 1 FROM slot WHERE schedule = ? AND slot = ?"
+            return {it.text for it in slots if connection.execute(ask, (name, it.text)).fetchone()}
+
+        return await self._store.read(work)
 
     async def _look_ahead(self, lines: list[Line]) -> None:
         for count, line in enumerate(lines, start=1):

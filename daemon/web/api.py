@@ -81,10 +81,11 @@ class Route:
     most_bytes: int = SMALL_BODY
 
 
-async def livez(_: Asking) -> Answer:
-    """Say that the process is alive."""
-    # The loop that answers is the loop that would hang.
-    return Answer(value={"status": "ok"})
+async def livez(asking: Asking) -> Answer:
+    """Say whether the process is alive: its loops have ticked lately."""
+    if asking.operations.is_live:
+        return Answer(value={"status": "ok"})
+    return Answer(value={"status": "the loops have stopped"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def readyz(asking: Asking) -> Answer:

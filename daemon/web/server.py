@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,7 +130,7 @@ async def _body(request: web.Request, most_bytes: int) -> bytes:
                 if len(body) > most_bytes:
                     raise TooLarge(f"the body has more than {most_bytes:,} bytes")
     except TimeoutError:
-        raise TooSlow(f"the body did not arrive within {timedelta(seconds=BODY_S)}") from None
+        raise TooSlow(f"the body did not arrive within {BODY_S:g} s") from None
     return bytes(body)
 
 

@@ -21,6 +21,7 @@ from state.home import Home
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
+CALL_S = 40.0
 NEVER = "0 0 29 2 *"
 
 
@@ -130,16 +131,19 @@ class Desk:
 
     def run(self, *argv: str) -> Ended:
         """The program as a user calls it, to its end."""
-        done = subprocess.run(
-            self.argv(*argv),
-            cwd=self.folder,
-            env=self.surroundings(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                self.argv(*argv),
+                cwd=self.folder,
+                env=self.surroundings(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=CALL_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise AssertionError(self.told(f"{' '.join(argv)} did not end within {CALL_S:.0f} s")) from None
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def does(self, *argv: str) -> Ended:
@@ -164,7 +168,12 @@ class Desk:
         return self.rows("SELECT * FROM alert WHERE name = ? ORDER BY first_at", name)
 
     def wait_for(
-        self, what: str, look: Callable[[], T], *, patience_s: float = PATIENCE_S, pause_s: float = 0.05
+        self,
+        what: str,
+        look: Callable[[], T | None],
+        *,
+        patience_s: float = PATIENCE_S,
+        pause_s: float = 0.05,
     ) -> T:
         """Look until there is something to see, and give it; name it where it does not come in time."""
         give_up_s = time.monotonic() + patience_s

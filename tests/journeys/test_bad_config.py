@@ -1,6 +1,5 @@
 """What cannot be started is refused in the operator's words, and leaves no trace."""
 
-import os
 import re
 import sqlite3
 from contextlib import closing
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from state.seal import unseal
 from tests.journeys.desk import Desk
 
 MISTAKES = """{
@@ -91,13 +91,14 @@ def test_state_of_which_nothing_can_be_read_is_refused_and_kept(desk: Desk) -> N
         ended = desk.run("run")
         assert (ended.code, "Traceback" in ended.err) == (65, False), ended.err
         assert "none of it can be read" in ended.err
-        # Kept under names with their time, perhaps; but every byte of them is there, and nothing in their place.
+        # Perhaps under names with their time; but every byte is there, and nothing in their place.
         assert sorted(contents(desk)) == before
         assert not desk.home.control_socket.exists()
 
 
 def test_the_state_of_a_newer_version_is_refused_and_left_as_it_is(desk: Desk) -> None:
     leave_a_home(desk)
+    unseal(desk.home.database)  # as every version does before it writes
     with closing(sqlite3.connect(desk.home.database)) as connection:
         connection.execute("PRAGMA user_version=9999")
     before = {name: path.read_bytes() for name, path in kept_files(desk).items()}
@@ -142,4 +143,4 @@ def contents(desk: Desk) -> list[bytes]:
 
 
 def everything_below(folder: Path) -> list[str]:
-    return sorted(os.path.join(at, name) for at, *names in os.walk(folder) for name in names[0] + names[1])
+    return sorted(str(path) for path in folder.rglob("*"))

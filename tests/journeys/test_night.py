@@ -1,6 +1,8 @@
 """From leads to the team's room, by the real program: one message a night, whatever happens on the way."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +16,7 @@ from tests.daemon.notify.receivers import TOKEN, resetting, saying
 from tests.journeys.desk import NEVER, ROOT, Desk, Ended, zone_at_noon
 from tests.journeys.slack_stand_in import OK, Held, StandIn, slack_stand_in
 
-LEADS = (
+LEADS: tuple[dict[str, Any], ...] = (
     {"id": "good", "title": "Which desk lamp do you use", "subreddit": "lamps", "score": 0.9},
     {"id": "edge", "title": "Exactly on the threshold", "score": 0.75},
     {"id": "poor", "title": "Nothing to see here", "score": 0.1},
@@ -228,9 +230,6 @@ def test_the_commands_of_the_tour_answer_as_they_are_typed(desk: Desk) -> None:
 
 def typed(desk: Desk, line: str) -> Ended:
     """A line as it is typed into a shell, in the folder of the desk."""
-    import os
-    import subprocess
-
     done = subprocess.run(
         ["sh", "-c", line],
         cwd=desk.folder,

@@ -35,6 +35,12 @@ async def test_the_process_is_alive_and_ready(api: Api, app: App) -> None:
         assert (answer.status, await answer.json()) == (503, {"status": "not ready"})
 
 
+async def test_a_process_whose_loops_have_stopped_is_not_alive(api: Api, app: App) -> None:
+    app.pulse.ticked_at -= 11
+    async with api.get("/livez") as answer:
+        assert (answer.status, await answer.json()) == (503, {"status": "the loops have stopped"})
+
+
 @pytest.mark.parametrize(
     "path", ["/api/schedules", "/api/tasks", "/api/history", "/api/digests", "/api/items", "/api/alerts"]
 )
