@@ -221,6 +221,22 @@ class Operations:
         alerts = self._app.alerts.open if open_only else self._app.store.alerts.values()
         return [as_camel(alert) for alert in sorted(alerts, key=lambda it: it.first_at)]
 
+    async def resolve_alert(self, named: str, by: str) -> dict[str, Any]:
+        """Close an open alert, named by its id, or by its name where only one of that name is open.
+
+        Raises:
+            Unknown: no open alert is called that.
+            Unfit: several are.
+        """
+        found = [alert for alert in self._app.alerts.open if named in (alert.id, alert.name)]
+        if not found:
+            known = {name for alert in self._app.alerts.open for name in (alert.id, alert.name)}
+            raise Unknown(f"no alert {quoted(named)} is open; {meant(named, known)}")
+        if len(found) > 1:
+            ids = ", ".join(alert.id for alert in found)
+            raise Unfit(f"{len(found)} open alerts are called {quoted(named)}; name one by its id: {ids}")
+        return as_camel(await self._app.alerts.close(found[0], by))
+
     async def channels(self) -> list[dict[str, Any]]:
         """The channels that can be sent on."""
         notify = self._app.notify

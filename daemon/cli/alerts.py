@@ -1,15 +1,20 @@
 """`nightdesk alerts`: what somebody has to know."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daemon.cli import files
+from daemon.cli.alone import ask_or_do
 from daemon.cli.call import Call
+from daemon.cli.client import segment
 from daemon.cli.command import Group, pass_call
 from daemon.cli.tables import Column, Style, clean, render
 from daemon.cli.times import shower
+
+if TYPE_CHECKING:
+    from daemon.operations import Operations
 
 COLOUR_OF = {"critical": "bright_red", "error": "red", "warning": "yellow", "info": "cyan"}
 Row = Mapping[str, Any]
@@ -38,6 +43,24 @@ def listing(call: Call, is_open: bool) -> None:
     for row in rows:
         if row["resolvedAt"] is None and row["advice"]:
             call.say(f"{row['name']}: {clean(row['advice'])}")
+
+
+@alerts.command()
+@click.argument("alert", metavar="ID")
+@pass_call
+def resolve(call: Call, alert: str) -> None:
+    """Close an open alert, by its id, or by its name where only one of that name is open."""
+    by = call.environ.get("USER") or "operator"
+
+    async def work(operations: "Operations") -> Any:
+        return await operations.resolve_alert(alert, by)
+
+    path = f"/api/alerts/{segment(alert)}/resolve"
+    closed = ask_or_do(call, lambda: call.client.post(path, {"by": by}), work)
+    if call.is_json:
+        call.answer(closed)
+    else:
+        call.say(f"{closed['name']}: closed; it was open since {shower(call)(closed['firstAt'])}")
 
 
 def _table(call: Call, rows: Sequence[Row]) -> str:

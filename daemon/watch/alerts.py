@@ -129,6 +129,18 @@ class Alerts:
             await self._keep(alert)
         return alert
 
+    async def close(self, alert: Alert, by: str) -> Alert:
+        """Close an open alert because a person says that it is over."""
+        closed = replace(
+            self._open.pop(alert.fingerprint, alert),
+            resolved_at=self._clock.now(),
+            acknowledged_at=alert.acknowledged_at or self._clock.now(),
+            acknowledged_by=alert.acknowledged_by or by,
+        )
+        log.info("alert.closed", extra={"fields": {"alert": closed.id, "name": closed.name, "by": by}})
+        await self._keep(closed)
+        return closed
+
     def forget_old(self, now: datetime) -> Change:
         """What takes the alerts that ended longer ago than the retention out of the state."""
         change = Change()

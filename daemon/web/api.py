@@ -59,6 +59,12 @@ class NewSend(Body):
     again: bool = False
 
 
+class NewResolve(Body):
+    """Who says that an alert is over."""
+
+    by: Short = "operator"
+
+
 class NewTest(Body):
     """The channel to try."""
 
@@ -163,6 +169,12 @@ async def alerts(asking: Asking) -> Answer:
     return Answer(value=await asking.operations.alerts(open_only=bool(asking.count("open", 0, 1))))
 
 
+async def resolve_alert(asking: Asking) -> Answer:
+    """Close an open alert by its id, or by its name where that is clear."""
+    by = asking.read(NewResolve).by
+    return Answer(value=await asking.operations.resolve_alert(asking.path["id"], by))
+
+
 async def channels(asking: Asking) -> Answer:
     """The channels that can be sent on."""
     return Answer(value=await asking.operations.channels())
@@ -233,6 +245,7 @@ ROUTES = (
     _read("/api/digests/{date}", digest),
     _do("/api/digests/{date}/send", send_digest, NewSend),
     _read("/api/alerts", alerts),
+    _do("/api/alerts/{id}/resolve", resolve_alert, NewResolve),
     _read("/api/channels", channels),
     _do("/api/notify/test", test_channel, NewTest),
 )
