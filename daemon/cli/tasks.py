@@ -39,13 +39,14 @@ def tasks(call: Call, limit: int, state: str | None) -> None:
 
 @click.command("history", cls=Command)
 @click.option("--limit", type=click.IntRange(1, 50), default=50, show_default=True, help="Rows at most.")
-@click.option("--handler", metavar="NAME", help="Only the runs of this handler.")
+@click.option("--handler", metavar="NAME", help="Only the runs of this handler or schedule.")
 @click.option("--failed", is_flag=True, help="Only runs that failed.")
 @pass_call
 def history(call: Call, limit: int, handler: str | None, failed: bool) -> None:
     """What ran: the last 50 runs, newest last. Heartbeats are not history."""
     rows = files.ask_or_read(call, lambda: call.client.get("/api/history"), lambda it: it["taskHistory"])
-    kept = [row for row in rows if handler in (None, row["handler"]) and (not failed or _has_failed(row))]
+    kept = [row for row in rows if handler in (None, row["handler"], row["schedule"])]
+    kept = [row for row in kept if not failed or _has_failed(row)]
     kept = kept[-limit:]
     if call.is_json:
         call.answer(kept)
@@ -68,7 +69,7 @@ def _waiting(call: Call, rows: Sequence[Row]) -> str:
     times = shower(call)
     columns = (
         Column(title="ID"),
-        Column(title="HANDLER"),
+        Column(title="JOB"),
         Column(title="STATE", style=state_style(call)),
         Column(title="TRIGGER"),
         Column(title=f"DUE ({times.zone_name})"),
@@ -78,7 +79,7 @@ def _waiting(call: Call, rows: Sequence[Row]) -> str:
     cells = [
         [
             row["id"],
-            row["handler"],
+            row["schedule"] or row["handler"],
             row["state"],
             row["trigger"],
             times(row["scheduledAt"]),
@@ -94,7 +95,7 @@ def _ran(call: Call, rows: Sequence[Row]) -> str:
     times = shower(call)
     columns = (
         Column(title=f"ENDED ({times.zone_name})"),
-        Column(title="HANDLER"),
+        Column(title="JOB"),
         Column(title="STATE", style=state_style(call)),
         Column(title="TRIGGER"),
         Column(title="TRY", is_right=True),
@@ -104,7 +105,7 @@ def _ran(call: Call, rows: Sequence[Row]) -> str:
     cells = [
         [
             times(row["finishedAt"]),
-            row["handler"],
+            row["schedule"] or row["handler"],
             row["state"],
             row["trigger"],
             f"{row['attempt']}/{row['maxAttempts']}",
