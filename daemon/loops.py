@@ -42,7 +42,8 @@ async def repeat(part: Periodic, clock: Clock) -> None:
             # Whatever went wrong in one step, a loop that ends here would never fire again: that is
             # the one failure nobody would notice.
             failures += 1
-            pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
+            # The exponent has a bound too: no timedelta holds what fifty doublings make of a second.
+            pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
             again_at = clock.now() + pause
             log.exception(
                 "loop.failed",

@@ -20,6 +20,8 @@ from state.records import (
     SlotRecord,
     Task,
     TaskKey,
+    TaskState,
+    replace,
 )
 
 SCHEMA_VERSION = 1
@@ -127,10 +129,11 @@ def write_operations(connection: sqlite3.Connection, operations: Iterable[Operat
         if key is None:
             rows.setdefault(table, []).append(record)
         elif table is TASK_START and key in keyed.get(TASK, ()):
-            if keyed[TASK][key] is None:
+            stored = keyed[TASK][key]
+            if stored is None:
                 raise LookupError(NOT_STORED)
             # The same transaction writes its row: it is written as it is once started.
-            keyed[TASK][key] = record
+            keyed[TASK][key] = as_started(stored, record)
         else:
             if table is TASK:
                 keyed.get(TASK_START, {}).pop(key, None)
@@ -226,6 +229,18 @@ TASK_START = Table(
     encode=lambda task: (task.attempt, time_text(task.started_at), task.id),
     decode=TASK.decode,
 )
+
+
+def as_started(stored: Task, start: Task) -> Task:
+    """What `TASK_START` makes of a stored task."""
+    return replace(
+        stored,
+        state=TaskState.EXECUTING,
+        attempt=start.attempt,
+        started_at=start.started_at,
+        finished_at=None,
+    )
+
 
 RUN = _table(
     Task,

@@ -27,6 +27,7 @@ from state.schema import (
     TASK_START,
     Operation,
     Table,
+    as_started,
 )
 
 T = TypeVar("T")
@@ -205,6 +206,8 @@ class Store:
             memory = self._memory[table]
             if record is None:
                 memory.pop(key, None)
+            elif table is TASK_START:
+                memory[key] = as_started(memory[key], record)
             else:
                 memory[key] = record
 

@@ -253,15 +253,27 @@ def generation(desk: Desk) -> int:
 
 def reckon_keys(desk: Desk, accepted: dict[str, set[str]], completed: "Counter[str]") -> None:
     """Every accepted key has one task, and that task was completed once."""
-    assert {key: ids for key, ids in accepted.items() if len(ids) != 1} == {}
-    tasks = {row["key"]: row["task_id"] for row in desk.rows("SELECT key, task_id FROM task_key")}
-    assert {key: ids for key, ids in accepted.items() if tasks.get(key) not in ids} == {}
-    assert set(tasks) == set(accepted), "keys that nobody was told of"
+    tasks = {row["key"]: {row["task_id"]} for row in desk.rows("SELECT key, task_id FROM task_key")}
     runs: dict[str, set[str]] = {}
     for row in desk.rows("SELECT key, id FROM run WHERE key IS NOT NULL"):
         runs.setdefault(row["key"], set()).add(row["id"])
-    assert runs == accepted
-    assert [key for key, ids in accepted.items() if completed[next(iter(ids))] != 1] == []
+    done = {key for key, ids in runs.items() if any(completed[task] for task in ids)}
+    assert sorted(set(accepted) - done) == [], "accepted, and lost"
+    assert sorted(set(runs) - set(accepted)) == [], "done, and nobody was ever told of it"
+    assert differing(accepted, tasks) == {}, "answered with another task than the key has"
+    assert differing(accepted, runs) == {}, "done as another task than the one that was accepted"
+    assert sorted(key for key, ids in runs.items() if sum(completed[task] for task in ids) != 1) == []
+
+
+def differing(
+    promised: dict[str, set[str]], found: dict[str, set[str]]
+) -> dict[str, tuple[set[str], set[str]]]:
+    """Where a key has not exactly one task, or not the same one on both sides."""
+    return {
+        key: (ids, found.get(key, set()))
+        for key, ids in promised.items()
+        if len(ids) != 1 or found.get(key) != ids
+    }
 
 
 def reckon_slots(desk: Desk, completed: "Counter[str]") -> "Counter[str]":

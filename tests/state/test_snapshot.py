@@ -87,7 +87,7 @@ async def test_alerts_are_shown_while_open_and_for_two_days_after(store: Store) 
         replace(make_alert("old"), resolved_at=LATER - ALERTS_KEPT),
     )
     await save(store, LATER)
-    assert [it["id"] for it in read(store.home.state_file)["alerts"]] == ["fresh", "open"]
+    assert [it["id"] for it in read(store.home.state_file)["alerts"]] == ["open", "fresh"]
 
 
 async def test_the_outbox_shows_every_message_that_is_not_proved_delivered(store: Store) -> None:

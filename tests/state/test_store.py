@@ -166,6 +166,7 @@ class Storing(RuleBasedStateMachine):
                 case "delete":
                     change.delete(make_task(name))
                 case "start":
+                    # As it was before the group, which may have changed it by now.
                     known = self.store.tasks.get(name, make_task(name))
                     change.start(replace(known, state=TaskState.EXECUTING, started_at=NOW, finished_at=None))
                 case "odd":
@@ -201,7 +202,7 @@ class Storing(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-Storing.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+Storing.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
 test_the_working_copy_is_what_the_disk_holds_at_all_times = Storing.TestCase
 
 

@@ -512,16 +512,3 @@ async def test_a_reload_that_cannot_be_stored_changes_nothing(house: House) -> N
     await house.clock.advance(hours=2)
 
     assert len(house.ran) == 1
-
-
-async def test_a_day_in_a_zone_whose_clocks_change_is_fired_once(house: House) -> None:
-    house.add_handler("work")
-    house.add_schedule("gap", "30 2 * * *", "Europe/Berlin", handler="work")
-    house.add_schedule("double", "30 1 * * *", "America/New_York", handler="work")
-    await house.start()
-
-    await house.clock.advance(days=365)
-
-    for name in ("gap", "double"):
-        dates = [slot.slot[:10] for slot in await house.slots(name)]
-        assert len(set(dates)) == len(dates) == 365
