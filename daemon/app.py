@@ -129,11 +129,16 @@ class App:
         await self._note_running(None)
 
     async def adopt(self, prepared: Prepared) -> None:
-        """Take a changed configuration: handlers' options, schedules and channels."""
+        """Take a changed configuration: handlers' options, schedules and channels.
+
+        Raises:
+            StoreFull, StoreError: the schedules could not be stored; the configuration before stays in force.
+        """
+        plan = make_plan(prepared)
+        # First what may fail. The rest follows without a pause, so nothing runs on half of each.
+        await self.scheduler.adopt(plan.schedules)
         self.config = prepared.config
-        self.plan = make_plan(prepared)
-        self.worker.plan = self.plan
-        await self.scheduler.adopt(self.plan.schedules)
+        self.plan = self.worker.plan = plan
         http_before, notify_before = self._http, self.notify
         self._http, channels = open_channels(prepared, self.clock)
         self.notify = Notifier(channels, self.store, self.clock)

@@ -5,8 +5,10 @@ import logging
 import logging.handlers
 import os
 import queue
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ LINES_WAITING = 10_000
 # Of one event, so many lines a second are written; the rest of that second is told in one line.
 LINES_A_SECOND = 200
 TEXT_LENGTH = 4000
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 JOURNAL_PRIORITY = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 
 
@@ -25,7 +28,13 @@ class JsonLines(logging.Formatter):
     """Renders a record: when, how grave, which event, and its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return to_json(as_fields(record)).decode()
+        fields = as_fields(record)
+        try:
+            return to_json(fields).decode()
+        except (TypeError, ValueError):
+            # Half a surrogate pair, a number beyond 64 bits, an object that has no text: what cannot be
+            # written is shown as Python shows it.
+            return to_json({_printable(name): _plain(value) for name, value in fields.items()}).decode()
 
 
 class ForPeople(logging.Formatter):
@@ -39,6 +48,7 @@ class ForPeople(logging.Formatter):
         fields = as_fields(record)
         at, severity, event = fields.pop("at"), fields.pop("severity"), fields.pop("event")
         fields.pop("logger")
+        event = _short(event)
         said = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
         if self._is_journal:
             return f"<{JOURNAL_PRIORITY.get(severity, 6)}>{event} {said}"
@@ -46,21 +56,29 @@ class ForPeople(logging.Formatter):
 
 
 class PerEvent(logging.Filter):
-    """Keeps a flood of one event from filling the disk; what it swallowed is told once a second."""
+    """Keeps a flood of one event from filling the disk; what it swallowed is told once the second is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[logging.LogRecord], None]) -> None:
         super().__init__()
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._tell = tell
+        self._second = 0
+        self._seen: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        event, second = record.msg, int(record.created)
-        since, count = self._seen.get(event, (second, 0))
-        if since != second:
+        if (second := int(record.created)) != self._second:
+            self.tell_and_forget()
+            self._second = second
+        # By its text, for a library may log any object; cut, for that may be a long one.
+        event = str(record.msg)[:100]
+        self._seen[event] += 1
+        return self._seen[event] <= LINES_A_SECOND or record.levelno >= logging.CRITICAL
+
+    def tell_and_forget(self) -> None:
+        """Say how much was left out of the second that is over."""
+        seen, self._seen = self._seen, Counter()
+        for event, count in seen.items():
             if count > LINES_A_SECOND:
-                record.fields = {**getattr(record, "fields", {}), "suppressed": count - LINES_A_SECOND}
-            since, count = second, 0
-        self._seen[event] = (since, count + 1)
-        return count < LINES_A_SECOND or record.levelno >= logging.CRITICAL
+                self._tell(_note("log.suppressed", {"of": event, "lines": count - LINES_A_SECOND}))
 
 
 class Hurried(logging.handlers.QueueHandler):
@@ -81,11 +99,21 @@ class Hurried(logging.handlers.QueueHandler):
             self.dropped += 1
             return
         if self.dropped:
-            note = logging.LogRecord(__name__, logging.WARNING, "", 0, "log.dropped", None, None)
-            note.fields = {"lines": self.dropped}
-            self.dropped = 0
             with contextlib.suppress(queue.Full):
-                self.queue.put_nowait(note)
+                self.queue.put_nowait(_note("log.dropped", {"lines": self.dropped}))
+                self.dropped = 0
+
+
+class Listener(logging.handlers.QueueListener):
+    """The writing thread; it can be ended although its queue is full."""
+
+    def __init__(self, waiting: queue.Queue[Any], *targets: logging.Handler) -> None:
+        super().__init__(waiting, *targets)
+        self._waiting = waiting
+
+    def enqueue_sentinel(self) -> None:
+        """Have the thread end once it has written what waits."""
+        self._waiting.put(None)
 
 
 class Rotated(logging.handlers.WatchedFileHandler):
@@ -105,6 +133,11 @@ class Rotated(logging.handlers.WatchedFileHandler):
             # Reopening after a rotation can fail too, and nobody above could do anything about it.
             self.handleError(record)
 
+    def close(self) -> None:
+        # What a full disk did not take is tried once more here, and refused once more.
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 @contextlib.contextmanager
 def writing_logs(path: Path, *, to_stderr: bool, environ: Mapping[str, str]) -> Iterator[None]:
@@ -118,8 +151,9 @@ def writing_logs(path: Path, *, to_stderr: bool, environ: Mapping[str, str]) -> 
         targets.append(stream)
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(LINES_WAITING)
     hurried = Hurried(waiting)
-    hurried.addFilter(PerEvent())
-    listener = logging.handlers.QueueListener(waiting, *targets)
+    per_event = PerEvent(hurried.enqueue)
+    hurried.addFilter(per_event)
+    listener = Listener(waiting, *targets)
     root = logging.getLogger()
     level_before = root.level
     root.addHandler(hurried)
@@ -130,6 +164,7 @@ def writing_logs(path: Path, *, to_stderr: bool, environ: Mapping[str, str]) -> 
     finally:
         root.removeHandler(hurried)
         root.setLevel(level_before)
+        per_event.tell_and_forget()
         listener.stop()
         for target in targets:
             target.close()
@@ -140,7 +175,7 @@ def as_fields(record: logging.LogRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "at": time_text(datetime.fromtimestamp(record.created, UTC)),
         "severity": record.levelname,
-        "event": record.getMessage() if record.args else record.msg,
+        "event": _message(record),
         "logger": record.name,
     }
     for name, value in getattr(record, "fields", {}).items():
@@ -155,7 +190,47 @@ def is_terminal(stream: Any) -> bool:
     return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
 
 
+def _message(record: logging.LogRecord) -> str:
+    if not record.args:
+        return str(record.msg)[:TEXT_LENGTH]
+    try:
+        return record.getMessage()[:TEXT_LENGTH]
+    # Somebody's placeholders do not fit somebody's arguments; what was meant can still be guessed.
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} {record.args!r}"[:TEXT_LENGTH]
+
+
+def _note(event: str, fields: Mapping[str, Any]) -> logging.LogRecord:
+    """A line of the log about the log."""
+    note = logging.LogRecord(__name__, logging.WARNING, "", 0, event, None, None)
+    note.fields = dict(fields)
+    return note
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold: itself, or how it looks."""
+    try:
+        to_json(value)
+    except (TypeError, ValueError):
+        return _printable(value)
+    return value
+
+
+def _printable(value: Any) -> str:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    try:
+        return ascii(value)[:TEXT_LENGTH]
+    # A field is anybody's object; one that cannot even be shown must not cost the others their line.
+    except Exception as error:
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else to_json(value).decode()
-    text = text.replace("\n", "\\n")
+    """A value on one line, harmless to a terminal: what would move the cursor is shown as its code."""
+    try:
+        text = value if isinstance(value, str) else to_json(value).decode()
+    except (TypeError, ValueError):
+        text = _printable(value)
+    text = CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
     return text if len(text) <= 200 else text[:199] + "…"

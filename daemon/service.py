@@ -1,11 +1,14 @@
 """The daemon as a process: the lock, the log, the signals, the loops, and the word to systemd."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
-from collections.abc import Coroutine, Mapping
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,14 @@ from daemon.config import ConfigError
 from daemon.logs import writing_logs
 from daemon.loops import repeat
 from daemon.watch.systemd import Beat, Systemd
-from state.database import StoreDamaged
+from state.database import StoreDamaged, StoreError
 from state.home import Home, locked
 from state.records import Severity
 
 log = logging.getLogger(__name__)
+
+# Once everything is saved and closed, what still runs gets this long to let go.
+LET_GO_S = 2.0
 
 
 def run_daemon(config_path: Path | None, home: Home, environ: Mapping[str, str], *, to_stderr: bool) -> int:
@@ -34,13 +40,72 @@ def run_daemon(config_path: Path | None, home: Home, environ: Mapping[str, str],
         StateUnreadable, StoreTooNew: the state cannot be opened, and was left as it is.
         StoreDamaged: the database turned out damaged on the way; the next start looks it over.
     """
-    import uvloop
-
     prepared = prepare(config_path, environ)
     with locked(home), writing_logs(home.log_file, to_stderr=to_stderr, environ=environ):
         service = Service(prepared, home, SystemClock(), environ)
-        uvloop.run(service.run())
+        left_behind = run_to_the_end(service.run())
+        if left_behind:
+            log.warning("stop.left-behind", extra={"fields": {"what": left_behind}})
+    if left_behind:
+        # All is saved and closed. What a handler still does in a thread, or would not stop doing, would
+        # keep the interpreter from ending until systemd kills it.
+        os._exit(0)
     return 0
+
+
+def run_to_the_end(main: Coroutine[Any, Any, None]) -> list[str]:
+    """Run `main` on a loop of its own; the names of what still runs a moment after it has ended.
+
+    A task that raises SystemExit ends an event loop, whoever started it: a handler's own tasks must not
+    be able to end the daemon, so the loop is turned again until `main` itself has ended.
+    """
+    import uvloop
+
+    loop = uvloop.new_event_loop()
+    threads = ThreadPoolExecutor(thread_name_prefix="nightdesk-work")
+    loop.set_default_executor(threads)
+    asyncio.set_event_loop(loop)
+    try:
+        task = loop.create_task(main)
+        while not task.done():
+            with _refusing_to_exit():
+                loop.run_until_complete(task)
+        left = _cancel_what_is_left(loop)
+        task.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        asyncio.set_event_loop(None)
+        loop.close()
+    return left + _threads_left()
+
+
+@contextlib.contextmanager
+def _refusing_to_exit() -> Iterator[None]:
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as error:
+        # Ctrl-C is no such error: SIGINT has a handler of its own.
+        log.critical("exit.refused", exc_info=error)
+
+
+def _cancel_what_is_left(loop: asyncio.AbstractEventLoop) -> list[str]:
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        with _refusing_to_exit():
+            loop.run_until_complete(asyncio.wait(left, timeout=LET_GO_S))
+    with _refusing_to_exit():
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    return [task.get_name() for task in left if not task.done()]
+
+
+def _threads_left() -> list[str]:
+    """The threads that would keep the interpreter from ending."""
+    threads = [it for it in threading.enumerate() if it is not threading.main_thread() and not it.daemon]
+    for thread in threads:
+        thread.join(LET_GO_S / len(threads))
+    return [thread.name for thread in threads if thread.is_alive()]
 
 
 class Service:
@@ -129,8 +194,14 @@ class Reloader:
         if self._is_asked:
             self._is_asked = False
             self._systemd.reloading(clock.monotonic())
-            await self._reload()
-            self._systemd.ready(status_line(self._app))
+            try:
+                await self._reload()
+            except StoreError:
+                # A full disk: what was asked for is still wanted, and the loop steps this part again.
+                self._is_asked = True
+                raise
+            finally:
+                self._systemd.ready(status_line(self._app))
         return clock.now() + timedelta(hours=1)
 
     async def _reload(self) -> None:

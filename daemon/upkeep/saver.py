@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from daemon.clock import Clock
 from daemon.watch.alerts import Alerts
+from state.database import StoreError
 from state.records import Severity
 from state.snapshot import Snapshot
 
@@ -52,7 +53,7 @@ class Saver:
         began = self._clock.monotonic()
         try:
             await self._snapshot.save(now)
-        except OSError as error:
+        except (OSError, StoreError) as error:
             await self._refused(error)
             return self._clock.now() + RETRY
         self.save_s = self._clock.monotonic() - began
@@ -70,13 +71,13 @@ class Saver:
         if self._snapshot.is_behind:
             await self._snapshot.save(self._clock.now())
 
-    async def _refused(self, error: OSError) -> None:
+    async def _refused(self, error: OSError | StoreError) -> None:
         if not self._is_refused:
             self._is_refused = True
             await self._alerts.fire(
                 "state.unsaved",
                 severity=Severity.CRITICAL,
-                summary=f"the JSON state cannot be written: {error.strerror}",
+                summary=f"the JSON state cannot be written: {getattr(error, 'strerror', None) or error}",
                 advice="df -h; the database holds everything, and the file follows once there is room",
             )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -204,7 +205,8 @@ def open_desk(folder: Path) -> Iterator[Desk]:
             desk.kill()
 
 
+@cache
 def zone_at_noon() -> str:
-    """A zone where it is about noon: so no date begins or ends while a test runs."""
+    """A zone where it was noon when it was first asked for: so no date begins or ends while a test runs."""
     hours_ahead = 12 - datetime.now(UTC).hour
     return "UTC" if hours_ahead == 0 else f"Etc/GMT{-hours_ahead:+d}"  # the sign is POSIX's: west is plus
