@@ -18,9 +18,9 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(
             f'{text!r} is no duration; write a number and a unit, as in "30s", "10m", "2h", "1d"'
         )
-    parts = {UNITS[unit]: float(number) for number, unit in _PART.findall(text)}
     try:
-        return timedelta(**parts)
+        parts = (timedelta(**{UNITS[unit]: float(number)}) for number, unit in _PART.findall(text))
+        return sum(parts, timedelta(0))
     except OverflowError:
         raise ValueError(f"{text!r} is too long a duration") from None
 
@@ -30,9 +30,9 @@ def format_duration(span: timedelta) -> str:
     seconds = span.total_seconds()
     if seconds < 0:
         return "-" + format_duration(-span)
-    if seconds < 1:
+    if round(seconds * 1000) < 1000:
         return f"{round(seconds * 1000)}ms"
-    parts, left = [], int(seconds)
+    parts, left = [], max(1, int(seconds))
     for letter, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count:

@@ -7,7 +7,6 @@ import os
 import queue
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,30 +54,42 @@ class ForPeople(logging.Formatter):
         return f"{at[11:19]} {severity:<8} {event} {said}"
 
 
-class PerEvent(logging.Filter):
-    """Keeps a flood of one event from filling the disk; what it swallowed is told once the second is over."""
+class Allowance:
+    """Counts the lines of each event, a second at a time; what was left out is told once that is over.
+
+    Whoever may have very many asks before making one: that costs more than not writing it.
+    """
 
     def __init__(self, tell: Callable[[logging.LogRecord], None]) -> None:
-        super().__init__()
         self._tell = tell
         self._second = 0
-        self._seen: Counter[str] = Counter()
+        self._seen: dict[str, int] = {}
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if (second := int(record.created)) != self._second:
+    def ask(self, event: str, second: int) -> bool:
+        """Whether one more line may be made in this second; it is counted either way."""
+        if second != self._second:
             self.tell_and_forget()
             self._second = second
-        # By its text, for a library may log any object; cut, for that may be a long one.
-        event = str(record.msg)[:100]
-        self._seen[event] += 1
-        return self._seen[event] <= LINES_A_SECOND or record.levelno >= logging.CRITICAL
+        count = self._seen.get(event, 0) + 1
+        self._seen[event] = count
+        return count <= LINES_A_SECOND
 
     def tell_and_forget(self) -> None:
         """Say how much was left out of the second that is over."""
-        seen, self._seen = self._seen, Counter()
+        seen, self._seen = self._seen, {}
         for event, count in seen.items():
             if count > LINES_A_SECOND:
                 self._tell(_note("log.suppressed", {"of": event, "lines": count - LINES_A_SECOND}))
+
+
+class PerEvent(Allowance):
+    """Keeps a flood of one event from filling the disk."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written; what is critical always is."""
+        # By its text, for a library may log any object; cut, for that may be a long one.
+        is_allowed = self.ask(str(record.msg)[:100], int(record.created))
+        return is_allowed or record.levelno >= logging.CRITICAL
 
 
 class Hurried(logging.handlers.QueueHandler):
@@ -152,7 +163,7 @@ def writing_logs(path: Path, *, to_stderr: bool, environ: Mapping[str, str]) -> 
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(LINES_WAITING)
     hurried = Hurried(waiting)
     per_event = PerEvent(hurried.enqueue)
-    hurried.addFilter(per_event)
+    hurried.addFilter(per_event.filter)
     listener = Listener(waiting, *targets)
     root = logging.getLogger()
     level_before = root.level

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections import deque
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from daemon.context import Context
 from daemon.engine.handler import Done, HandlerError, handler
@@ -26,18 +27,25 @@ async def command(ctx: Context) -> Done:
     argv = ctx.task.args.get("argv")
     if not isinstance(argv, list) or not argv or not all(isinstance(it, str) for it in argv):
         raise HandlerError('args.argv must be a list of texts, as in ["pg_dump", "app"]', permanent=True)
+    if any("\0" in it for it in argv):
+        # uvloop would cut the text there, and run what nobody wrote.
+        raise HandlerError(
+            f"{argv[0]!r}: cannot be started: a NUL character in its arguments", permanent=True
+        )
     output = Output()
-    process = await _start(argv, ctx.house.folder)
-    reading = asyncio.create_task(output.read_from(process.stdout))
-    try:
-        code = await process.wait()
-        await asyncio.wait({reading}, timeout=DRAIN_S)
-    except asyncio.CancelledError:
-        await _end_group(process)
-        raise
-    finally:
-        reading.cancel()
-        _kill_group(process)
+    async with _reading(output) as (pipe, is_read):
+        with pipe:
+            process = await _start(argv, ctx.house.folder, pipe)
+        try:
+            code = await process.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await is_read.wait()
+        except asyncio.CancelledError:
+            await _end_group(process)
+            raise
+        finally:
+            _kill_group(process)
     if code != 0:
         how = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"
         raise HandlerError(f"{argv[0]}: {how}: {output.text()[-1500:].strip() or '(no output)'}")
@@ -50,16 +58,15 @@ class Output:
     def __init__(self) -> None:
         self.total = 0
         self._head = bytearray()
-        self._tail: deque[int] = deque(maxlen=TAIL_BYTES)
+        self._tail = bytearray()
 
-    async def read_from(self, stream: asyncio.StreamReader | None) -> None:
-        """Read to the end, always: a full pipe would stop the command."""
-        assert stream is not None, "the process was started with a pipe"
-        while chunk := await stream.read(65_536):
-            self.total += len(chunk)
-            room = HEAD_BYTES - len(self._head)
-            self._head += chunk[:room]
-            self._tail.extend(chunk[max(0, room) :][-TAIL_BYTES:])
+    def take(self, chunk: bytes) -> None:
+        """Count a piece, and keep of it what is to be kept."""
+        self.total += len(chunk)
+        room = HEAD_BYTES - len(self._head)
+        self._head += chunk[:room]
+        self._tail += chunk[max(0, room) :][-TAIL_BYTES:]
+        del self._tail[:-TAIL_BYTES]
 
     def text(self) -> str:
         """What is kept, as text; bytes that are no UTF-8 are replaced."""
@@ -68,14 +75,47 @@ class Output:
         return (bytes(self._head) + middle + bytes(self._tail)).decode("utf-8", "replace")
 
 
-async def _start(argv: list[str], folder: Path) -> asyncio.subprocess.Process:
+class _Reader(asyncio.Protocol):
+    """Reads a pipe to its end, always: a full one would stop the command."""
+
+    def __init__(self, output: Output, is_read: asyncio.Event) -> None:
+        self._output = output
+        self._is_read = is_read
+
+    def data_received(self, data: bytes) -> None:
+        self._output.take(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_read.set()
+
+
+@contextlib.asynccontextmanager
+async def _reading(output: Output) -> AsyncIterator[tuple[BinaryIO, asyncio.Event]]:
+    """A pipe for a command to write to, and the event that it was read to its end.
+
+    With a pipe of asyncio's own `Process.wait` returns, on CPython's loop, only once every descendant
+    has closed it, however long ago the command itself has ended.
+    """
+    is_read = asyncio.Event()
+    ours, theirs = os.pipe()
+    with os.fdopen(theirs, "wb", buffering=0) as pipe:
+        loop = asyncio.get_running_loop()
+        reader = os.fdopen(ours, "rb", buffering=0)  # closed by the transport
+        transport, _ = await loop.connect_read_pipe(lambda: _Reader(output, is_read), reader)
+        try:
+            yield pipe, is_read
+        finally:
+            transport.close()
+
+
+async def _start(argv: list[str], folder: Path, output: BinaryIO) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *argv,
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=output,
+            stderr=output,
             env={name: value for name, value in os.environ.items() if name not in NOT_FOR_CHILDREN},
             start_new_session=True,  # a group of its own, so that all of it can be ended
         )

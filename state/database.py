@@ -22,6 +22,8 @@ T = TypeVar("T")
 BUSY_TIMEOUT_S = 5.0
 # A write-ahead log longer than this is folded back by the writer; 1,000 pages is SQLite's own default.
 CHECKPOINT_PAGES = 4000
+# Each table's statements, for one row and for up to a hundred at once.
+STATEMENTS_KEPT = 256
 
 _REPEATED_CODES = (
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
@@ -327,7 +329,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(
-        uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        uri,
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=STATEMENTS_KEPT,
     )
     try:
         connection.row_factory = sqlite3.Row

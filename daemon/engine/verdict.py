@@ -43,19 +43,28 @@ class End:
 
     @property
     def is_failure(self) -> bool:
-        return self.ending in (Ending.FAILED, Ending.TIMED_OUT, Ending.ABANDONED)
+        ending = self.ending
+        return ending is _FAILED or ending is _TIMED_OUT or ending is _ABANDONED
+
+
+# A class gives its members away slowly, and these are asked for several times a task.
+DONE = Ending.DONE
+_FAILED, _TIMED_OUT, _ABANDONED = Ending.FAILED, Ending.TIMED_OUT, Ending.ABANDONED
+_COMPLETED = TaskState.COMPLETED
+# What most handlers answer: nothing.
+JUST_DONE = End(ending=DONE)
 
 
 def end_of(result: Outcome | None) -> End:
     """What a handler's answer means."""
+    if result is None:
+        return JUST_DONE
     if isinstance(result, Snooze):
         return _put_off(result)
     if isinstance(result, Cancel):
         return End(ending=Ending.CANCELLED, reason=clean(result.reason))
-    if result is None:
-        return End(ending=Ending.DONE)
     if isinstance(result, Done):
-        return End(ending=Ending.DONE, summary=plain_or_why(result.summary))
+        return End(ending=DONE, summary=plain_or_why(result.summary))
     return _failed(
         f"the handler answered {type(result).__name__}, not Done, Snooze or Cancel", permanent=True
     )
@@ -79,8 +88,8 @@ def end_of_error(error: BaseException) -> End:
 
 def decide(task: Task, end: End, now: datetime, retry_wait: timedelta) -> Task:
     """What becomes of a task whose attempt has ended."""
-    if end.ending is Ending.DONE:
-        return replace(task, state=TaskState.COMPLETED, finished_at=now, error=None, summary=end.summary)
+    if end.ending is DONE:
+        return replace(task, state=_COMPLETED, finished_at=now, error=None, summary=end.summary)
     if end.ending is Ending.CANCELLED:
         return replace(task, state=TaskState.CANCELLED, finished_at=now, error=end.reason)
     if end.ending is Ending.SNOOZED:

@@ -28,12 +28,14 @@ STOP_SAVE_S = 4.0
 # Once it was put back a handler has this long to let go, for the daemon is on its way out.
 RETURN_GRACE_S = 1.0
 NO_WAIT = timedelta(0)
+# So many ends are handed to the store at once; more of them follow while it commits these.
+GROUP = 32
 # These leave no entry in the history unless they are the last: nothing was done.
 NO_RUN = frozenset({Ending.SNOOZED, Ending.RETURNED})
 RETURNED = End(ending=Ending.RETURNED, reason="put back: the daemon was stopped")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Ended:
     """An attempt that is over: the task as it ran, how it ended, and what becomes of it."""
 
@@ -299,7 +301,11 @@ class Worker:
         self._free[attempt.task.lane] += 1
         self._moving.add(attempt.task.id)
         self._ended.append((attempt, end))
-        self.pump()
+        if len(self._ended) < GROUP:
+            self.pump()
+        else:
+            # Handed over without waiting for the rest, so that the disk is at work while the loop is.
+            self._pump()
 
     def _save_ends(self) -> None:
         now = self._clock.now()
@@ -353,12 +359,15 @@ class Worker:
         change = Change()
         now = self._clock.now()
         for it in ended:
-            if it.task.state.is_final:
+            is_final = it.task.state.is_final
+            if is_final:
                 change.delete(it.task)
             else:
                 change.put(it.task)
-            if with_runs and _is_run(it) and self._is_in_history(it.task):
-                change.record_run(_as_run(it.task, now))
+            # The history keeps whatever was tried, and every task's last word.
+            is_run = is_final or it.end.ending not in NO_RUN
+            if with_runs and is_run and self._is_in_history(it.task):
+                change.record_run(it.task if is_final else _as_run(it.task, now))
         self._watcher.write(change, ended)
         return change
 
@@ -376,13 +385,8 @@ class Worker:
                         waiter.set_result(it.task)
 
 
-def _is_run(ended: Ended) -> bool:
-    """Whether the history keeps it: whatever was tried, and every task's last word."""
-    return ended.end.ending not in NO_RUN or ended.task.state.is_final
-
-
 def _as_run(task: Task, now: datetime) -> Task:
-    """A task as the history keeps an attempt of it: an attempt that left it unfinished was retryable."""
-    if task.state.is_final or task.state is TaskState.RETRYABLE:
+    """An unfinished task as the history keeps an attempt of it: as retryable."""
+    if task.state is TaskState.RETRYABLE:
         return task
     return replace(task, state=TaskState.RETRYABLE, finished_at=now)

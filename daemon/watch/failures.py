@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
-from daemon.engine.verdict import Ending
+from daemon.engine.verdict import DONE, Ending
 from daemon.engine.worker import Ended
+from daemon.logs import Allowance
 from daemon.watch.alerts import Alerts
 from state.records import HandlerRecord, Severity, Task, TaskState, replace
 from state.store import Change, Store
@@ -26,16 +28,19 @@ class Failures:
         self._alerts = alerts
         self._limit = limit
         self._records = dict(store.handlers)
+        self._allowance = Allowance(log.handle)
 
     def note(self, ended: Ended) -> None:
         """Take an end into account, and leave in it what there is to be alarmed about."""
-        _log(ended)
-        if ended.end.ending is Ending.DONE or ended.end.is_failure:
+        end, task = ended.end, ended.task
+        is_failure = end.is_failure
+        self._log(ended)
+        if end.ending is DONE or is_failure:
             name = job_of(ended.ran)
-            self._records[name] = _counted(name, self._records.get(name), ended)
-        if ended.end.is_failure or ended.task.state is TaskState.DISCARDED:
+            self._records[name] = _counted(name, self._records.get(name), task, is_failure=is_failure)
+        if is_failure or task.state is TaskState.DISCARDED:
             self._raise_alarm(ended)
-        elif ended.end.ending is Ending.DONE:
+        elif end.ending is DONE:
             self._end_alarm(ended)
 
     def write(self, change: Change, ended: Sequence[Ended]) -> None:
@@ -46,6 +51,15 @@ class Failures:
         for it in ended:
             for alarm in it.alarms:
                 change.put(self._alerts.newest(alarm))
+
+    def _log(self, ended: Ended) -> None:
+        level = _level(ended)
+        if not log.isEnabledFor(level):
+            return
+        event = f"task.{ended.task.state._value_}"
+        at = ended.task.finished_at or ended.ran.started_at or ended.ran.scheduled_at
+        if self._allowance.ask(event, int(at.timestamp())):
+            log.log(level, event, extra={"fields": _fields(ended)})
 
     def _raise_alarm(self, ended: Ended) -> None:
         task, name = ended.task, job_of(ended.ran)
@@ -104,14 +118,12 @@ def job_of(task: Task) -> str:
     return task.schedule or task.handler
 
 
-def _counted(name: str, known: HandlerRecord | None, ended: Ended) -> HandlerRecord:
+def _counted(name: str, known: HandlerRecord | None, task: Task, *, is_failure: bool) -> HandlerRecord:
     """The job's record after one more end."""
-    task = ended.task
     at = task.finished_at
     assert at is not None, "an attempt that was done or failed has an end"
     if known is None:
         known = HandlerRecord(handler=name, last_state=task.state, last_finished_at=at)
-    is_failure = ended.end.is_failure
     return replace(
         known,
         last_state=task.state,
@@ -124,13 +136,14 @@ def _counted(name: str, known: HandlerRecord | None, ended: Ended) -> HandlerRec
     )
 
 
-def _log(ended: Ended) -> None:
+def _level(ended: Ended) -> int:
+    if not ended.end.is_failure:
+        return logging.INFO
+    return logging.WARNING if ended.task.state is TaskState.RETRYABLE else logging.ERROR
+
+
+def _fields(ended: Ended) -> dict[str, Any]:
     ran, task = ended.ran, ended.task
-    level = logging.INFO
-    if ended.end.is_failure:
-        level = logging.WARNING if task.state is TaskState.RETRYABLE else logging.ERROR
-    if not log.isEnabledFor(level):
-        return
     fields = {"handler": ran.handler, "task": ran.id, "attempt": ran.attempt, "trigger": ran.trigger.value}
     if ran.slot is not None:
         fields["slot"] = ran.slot
@@ -140,7 +153,7 @@ def _log(ended: Ended) -> None:
         fields["reason"] = ended.end.reason
     if task.state is TaskState.RETRYABLE:
         fields["again_at"] = task.scheduled_at
-    log.log(level, f"task.{task.state.value}", extra={"fields": fields})
+    return fields
 
 
 def _attempts(task: Task) -> str:
