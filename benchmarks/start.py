@@ -4,16 +4,21 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import process
-from benchmarks.peers import valkey
+from benchmarks.peers import saq_worker, valkey
 from benchmarks.rounds import Contestant, Effort, Rounds, run_rounds
 from benchmarks.verdicts import Verdict
 
-FRESH, EXISTING, PEER = "ready, fresh home, ms", "ready, existing home, ms", "bare SAQ worker up, ms"
+FRESH, EXISTING = "ready, fresh home, ms", "ready, existing home, ms"
+# When the state is open and saved and tasks run, ours says that it is ready; SAQ's counterpart is its
+# first job. Its own hook comes before it has spoken to Redis.
+PEER, PEER_HOOK = "bare SAQ worker at its first job, ms", "bare SAQ worker at its startup hook, ms"
 HELP, BARE = "nightdesk --help, CPU ms", "python -c pass, CPU ms"
+SAQ_SETTINGS = "benchmarks.peers.saq_worker.settings"
 TIMES_PEER = 1.5
 MOST_HELP_MS = 120.0
 MOST_IDLE_SHARE = 0.005
@@ -35,12 +40,15 @@ def figures(effort: Effort) -> list[Verdict]:
 
     with TemporaryDirectory(dir=effort.folder) as kept, valkey.serving(Path(kept)) as address:
 
-        def peer(folder: Path) -> float:
-            command = [sys.executable, "-m", "saq", "benchmarks.peers.saq_worker.settings"]
-            return _ready_ms(command, folder, {"BENCH_REDIS_URL": address})
+        def peer(folder: Path, tell_at: str) -> float:
+            saq_worker.enqueue(address)
+            told = {"BENCH_REDIS_URL": address, "BENCH_TELL_AT": tell_at}
+            return _ready_ms([sys.executable, "-m", "saq", SAQ_SETTINGS], folder, told)
 
-        peer(effort.folder)
-        contestants: dict[str, Contestant] = {FRESH: fresh, EXISTING: again, PEER: peer}
+        contestants: dict[str, Contestant] = {FRESH: fresh, EXISTING: again}
+        contestants[PEER] = partial(peer, tell_at="first-job")
+        contestants[PEER_HOOK] = partial(peer, tell_at="startup")
+        contestants[PEER](effort.folder)  # warm, as ours is
         contestants[HELP] = lambda folder: process.cpu_of_run(process.nightdesk("--help")) * 1000
         contestants[BARE] = lambda folder: process.cpu_of_run([sys.executable, "-c", "pass"]) * 1000
         rounds = run_rounds(effort, contestants, form=",.0f")
@@ -55,7 +63,7 @@ def _starts(rounds: Rounds) -> list[Verdict]:
         times = rounds.ratio(name, PEER)
         verdicts.append(
             Verdict(
-                figure=f"... {name.removesuffix(', ms')} x SAQ",
+                figure=f"... {name.removesuffix(', ms')} x SAQ's first job",
                 measured=times.shown(".2f"),
                 goal=f"<= {TIMES_PEER}",
                 is_met=times.median <= TIMES_PEER,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -234,11 +235,11 @@ def status_line(app: App) -> str:
     return told if upcoming is None else f"{told}; next {upcoming[1]} at {upcoming[0]:%Y-%m-%d %H:%M}Z"
 
 
-def _control(app: App) -> Coroutine[Any, Any, None]:
-    # Loaded only now: the daemon keeps time before it can be talked to, and aiohttp takes a while.
-    from daemon.web.server import serve_control
-
-    return serve_control(app)
+async def _control(app: App) -> None:
+    # Loaded only now, and beside the loop: the daemon keeps time before it can be talked to, and aiohttp
+    # takes a quarter of a second.
+    server = await asyncio.to_thread(importlib.import_module, "daemon.web.server")
+    await server.serve_control(app)
 
 
 def _log_warnings(prepared: Prepared) -> None:

@@ -324,10 +324,17 @@ def generation_of(connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect_at_rest(path: Path) -> sqlite3.Connection:
+    """Open a file for reading that no daemon has open, and leave nothing beside it."""
+    # Without a log the one file is all there is; opened as a shared one it would get a new, empty log.
+    has_log = path.with_name(path.name + "-wal").exists()
+    return connect(path, read_only=True, immutable=not has_log)
+
+
+def connect(path: Path, *, read_only: bool = False, immutable: bool = False) -> sqlite3.Connection:
     """Open the file with the settings every connection here uses."""
     mode = "ro" if read_only else "rwc"
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    uri = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
     connection = sqlite3.connect(
         uri,
         uri=True,

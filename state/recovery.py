@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from state import snapshot
 from state.backups import backups_of, take_backup
-from state.database import StoreTooNew, as_store_error, connect, generation_of, make_tables
+from state.database import StoreTooNew, as_store_error, connect, connect_at_rest, generation_of, make_tables
 from state.disk import TEMP_SUFFIX, keep_aside, remove_leftovers, sync_file, sync_folder
 from state.examination import examine
 from state.home import Home
@@ -208,5 +208,5 @@ def _finish_building(building: Path, database: Path) -> None:
 
 
 def _generation_at(path: Path) -> int:
-    with contextlib.closing(connect(path, read_only=True)) as connection:
+    with contextlib.closing(connect_at_rest(path)) as connection:
         return generation_of(connection)

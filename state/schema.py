@@ -208,10 +208,11 @@ def _for_rows(statement: str, count: int) -> str:
 
 def _encoder(record: type[Record]) -> Callable[[Any], tuple[Any, ...]]:
     """Rows have the record's fields in its order; times, enums and mappings go in as text."""
+    hints = get_type_hints(record)
     writers = [
         (index, _WRITERS[kind])
         for index, field in enumerate(fields(record))
-        if (kind := _kind(get_type_hints(record)[field.name])) in _WRITERS
+        if (kind := _kind(hints[field.name])) in _WRITERS
     ]
 
     def encode(value: Record) -> tuple[Any, ...]:
@@ -225,10 +226,8 @@ def _encoder(record: type[Record]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _decoder(record: type[Record]) -> Callable[[sqlite3.Row], Any]:
-    readers: list[tuple[str, Callable[[Any], Any] | None]] = []
-    for field in fields(record):
-        hint = get_type_hints(record)[field.name]
-        readers.append((field.name, _reader(hint)))
+    hints = get_type_hints(record)
+    readers = [(field.name, _reader(hints[field.name])) for field in fields(record)]
 
     def decode(row: sqlite3.Row) -> Any:
         given = {}

@@ -24,7 +24,8 @@ def seal(path: Path, *, named: str | None = None) -> Path:
     """
     name = named or path.name
     sealed = seal_of(path.with_name(name))
-    write_atomically(sealed, f"{_digest(path)}  {name}\n".encode())
+    # Twice: a seal whose lines differ is damaged itself, and says nothing.
+    write_atomically(sealed, f"{_digest(path)}  {name}\n".encode() * 2)
     return sealed
 
 
@@ -45,10 +46,12 @@ def is_seal_broken(path: Path) -> bool:
 
 def _said(path: Path) -> str | None:
     try:
-        words = seal_of(path).read_text().split()
+        lines = seal_of(path).read_text().splitlines()
     except (OSError, ValueError):
         return None
-    return words[0] if words else None
+    if len(lines) != 2 or lines[0] != lines[1]:
+        return None
+    return lines[0][: hashlib.sha256().digest_size * 2]
 
 
 def _digest(path: Path) -> str:

@@ -104,10 +104,15 @@ class House:
             warnings=(),
         )
 
-    async def start(self) -> App:
-        """Open the home and run."""
+    async def open(self) -> App:
+        """Open the home; nothing runs by itself."""
         self._watch_threads()
         self.app = await self._stack.enter_async_context(App.opened(self.prepared, self.home, self.clock))
+        return self.app
+
+    async def start(self) -> App:
+        """Open the home and run."""
+        await self.open()
         await self.app.begin()
         parts = [part for part in self.app.parts if part.name in self.parts]
         self._loops = [asyncio.create_task(repeat(part, self.clock)) for part in parts]
@@ -139,8 +144,7 @@ class House:
 
     async def close(self) -> None:
         """Let go of everything, whatever state it is in."""
-        if self._loops:
-            await self._close()
+        await self._close()
 
     async def _close(self) -> None:
         for task in (*self._loops, *self._handling):
@@ -190,6 +194,18 @@ class House:
     def alerts(self) -> list[str]:
         """The names of the alerts that are open."""
         return [alert.name for alert in self.app.alerts.open]
+
+    async def promised(self, handler: str = "work", **fields: Any) -> str:
+        """Enqueue one task, let it start if there is a place for it, and say its id."""
+        task_id = (await self.app.queue.enqueue(handler, **fields)).task.id
+        await self.settle()
+        return task_id
+
+    async def known(self, task_id: str) -> Task:
+        """A task as it stands, finished or not."""
+        task = await self.app.queue.find(task_id)
+        assert task is not None, f"there is no task {task_id}"
+        return task
 
     def handled(self, handler: str) -> list[Task]:
         """The attempts that a handler was given."""

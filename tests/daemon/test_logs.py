@@ -217,7 +217,7 @@ def test_a_writer_that_cannot_keep_up_drops_counts_and_says_so() -> None:
 
     note = waiting.queue[-1]
     assert taken == ["event 0", "event 1"]
-    assert (note.msg, note.fields) == ("log.dropped", {"lines": 3})  # type: ignore[attr-defined]
+    assert (note.msg, note.fields) == ("log.dropped", {"lines": 3})
     assert hurried.dropped == 0
 
 

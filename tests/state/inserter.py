@@ -15,6 +15,11 @@ from tests.state.sample import make_task, opened
 IN_FLIGHT = 8
 
 
+def say(line: str) -> None:
+    """Write past all buffers: what was said has been said when the process is killed."""
+    os.write(1, f"{line}\n".encode())
+
+
 async def insert(folder: Path, life: int) -> None:
     async with opened(folder) as store:
         items = Items(store)
@@ -28,9 +33,9 @@ async def insert(folder: Path, life: int) -> None:
                 else:
                     await store.commit(make_task(name))
                 number += 1
-                os.write(1, f"{name}\n".encode())
+                say(name)
 
-        print(f"ready {os.getpid()}", flush=True)
+        say(f"ready {os.getpid()}")
         await asyncio.gather(*(keep_on(lane) for lane in range(IN_FLIGHT)))
 
 
@@ -41,7 +46,7 @@ def main() -> None:
         if child == 0:
             asyncio.run(insert(folder, life))
         os.waitpid(child, 0)
-        print("dead", flush=True)
+        say("dead")
 
 
 main()

@@ -1,6 +1,5 @@
 """Files that are whole at every instant, and damaged ones that are never lost."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,6 +77,6 @@ def test_two_damaged_files_of_one_second_are_both_kept(tmp_path: Path) -> None:
 def test_leftovers_go_with_what_sqlite_kept_beside_them_and_all_else_stays(tmp_path: Path) -> None:
     for name in ("a.json.tmp", "b.db.tmp", "b.db.tmp-wal", "b.db.tmp-shm", "b.db.tmp-journal", "a.json"):
         (tmp_path / name).touch()
-    os.mkdir(tmp_path / "folder.tmp")
+    (tmp_path / "folder.tmp").mkdir()
     remove_leftovers(tmp_path)
     assert names(tmp_path) == ["a.json", "folder.tmp"]

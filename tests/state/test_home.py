@@ -82,9 +82,9 @@ def test_everything_lies_under_the_home_and_only_its_owner_may_look_inside(home:
 
 def test_a_home_is_held_by_one_process_and_the_other_is_told_which(home: Home) -> None:
     with another_holder(home) as process:
-        with pytest.raises(HomeLocked, match=rf"held by process {process.pid};.*one daemon at a time"):
-            with locked(home):
-                pass
+        named = rf"held by process {process.pid};.*one daemon at a time"
+        with pytest.raises(HomeLocked, match=named), locked(home):
+            pass
         assert holder(home) == process.pid
 
 
@@ -108,9 +108,8 @@ def test_the_home_can_be_held_again_after_it_was_let_go(home: Home) -> None:
 def test_a_lock_without_a_name_still_holds(home: Home) -> None:
     with locked(home):
         home.lock_file.write_text("nonsense")
-        with pytest.raises(HomeLocked, match="held by another process"):
-            with locked(home):
-                pass
+        with pytest.raises(HomeLocked, match="held by another process"), locked(home):
+            pass
         assert holder(home) == -1
 
 
@@ -123,8 +122,7 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_is_left_alone(home: Hom
     precious.write_text("precious")
     home.make_folders()
     home.lock_file.symlink_to(precious)
-    with pytest.raises(OSError, match="is a symbolic link; remove it") as caught:
-        with locked(home):
-            pass
+    with pytest.raises(OSError, match="is a symbolic link; remove it") as caught, locked(home):
+        pass
     assert caught.value.filename == str(home.lock_file)
     assert precious.read_text() == "precious"

@@ -266,7 +266,11 @@ def test_a_whole_file_is_read_with_or_without_a_line_end() -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"[1", "not a JSON object|not JSON"), (b'{"generation":1', "no schema"), (b'{"schema":1', "no generation")],
+    [
+        (b"[1", "not a JSON object|not JSON"),
+        (b'{"generation":1', "no schema"),
+        (b'{"schema":1', "no generation"),
+    ],
 )
 def test_what_bears_a_checksum_and_is_no_state_is_noticed(content: bytes, reason: str) -> None:
     import hashlib

@@ -179,7 +179,7 @@ async def test_where_a_handler_failed_is_in_the_log(caplog: pytest.LogCaptureFix
 
 async def test_an_answer_that_breaks_whoever_looks_at_it_is_a_failure() -> None:
     class Trap:
-        @property
+        @property  # type: ignore[misc]
         def __class__(self) -> Any:
             raise RuntimeError("do not look")
 
