@@ -21,7 +21,7 @@ from state.snapshot import SnapshotDamaged, read
 from state.store import Store
 from tests.state.sample import LATER, NOW, add_round, everything, generation_in, opened, save, take_batch
 
-SEEDS = 16
+SEEDS = 12
 DATABASE, LOG = "nightdesk.db", "nightdesk.db-wal"
 STATE, PREVIOUS = "orchestrator_state.json", "orchestrator_state.prev.json"
 BACKUPS = ("backups/nightdesk-20261121T200000Z.db", "backups/nightdesk-20261121T210000Z.db")

@@ -77,7 +77,7 @@ def test_a_run_is_a_task_with_a_number(connection: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize("kind", TABLE_OF, ids=lambda kind: kind.__name__)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_every_record_comes_back_as_it_was(
     kind: type[Record], connection: sqlite3.Connection, data: st.DataObject
@@ -88,7 +88,7 @@ def test_every_record_comes_back_as_it_was(
     assert [table.decode(row) for row in connection.execute(table.select)] == [record]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(record=records(Task), finished_at=st.datetimes(timezones=st.just(UTC)))
 def test_every_run_comes_back_as_it_was(
     connection: sqlite3.Connection, record: Task, finished_at: datetime
@@ -145,7 +145,7 @@ def task_operations(draw: st.DrawFn) -> list[Operation]:
     return operations
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(task_operations())
 def test_operations_written_together_end_as_if_written_one_by_one(operations: list[Operation]) -> None:
     ends = []

@@ -202,7 +202,7 @@ class Storing(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-Storing.TestCase.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
+Storing.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 test_the_working_copy_is_what_the_disk_holds_at_all_times = Storing.TestCase
 
 
