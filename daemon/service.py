@@ -18,7 +18,7 @@ from daemon import __version__
 from daemon.app import App
 from daemon.check import Prepared, prepare
 from daemon.clock import Clock, SystemClock
-from daemon.config import ConfigError
+from daemon.config import Config, ConfigError
 from daemon.logs import writing_logs
 from daemon.loops import repeat
 from daemon.watch.systemd import Beat, Systemd
@@ -220,6 +220,7 @@ class Reloader:
             )
             return
         _log_warnings(prepared)
+        _log_what_needs_a_restart(app.config, prepared.config)
         await app.adopt(prepared)
         await app.alerts.resolve("config.refused")
         log.info("config.reloaded", extra={"fields": {"schedules": len(app.plan.schedules)}})
@@ -240,6 +241,13 @@ async def _control(app: App) -> None:
     # takes a quarter of a second.
     server = await asyncio.to_thread(importlib.import_module, "daemon.web.server")
     await server.serve_control(app)
+
+
+def _log_what_needs_a_restart(before: Config, after: Config) -> None:
+    """A reload takes handlers' options, schedules and channels; what else was changed has to be said."""
+    keys = [key for key in ("queue", "alerts") if getattr(before, key) != getattr(after, key)]
+    if keys:
+        log.warning("config.needs-restart", extra={"fields": {"keys": keys}})
 
 
 def _log_warnings(prepared: Prepared) -> None:

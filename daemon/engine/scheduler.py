@@ -5,6 +5,7 @@ import heapq
 import itertools
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from daemon.engine.cron import Slot
 from daemon.engine.owed import Owed, decide_owed
 from daemon.engine.queue import Accepted, Queue
 from daemon.engine.spec import Overlap, ScheduleSpec
+from daemon.logs import Allowance
 from state.database import StoreConflict, StoreError
 from state.records import ScheduleRecord, SlotRecord, SlotState, Task, Trigger, replace
 from state.store import Change, Store
@@ -23,8 +25,10 @@ log = logging.getLogger(__name__)
 
 # With nothing to do the scheduler still looks around this often.
 IDLE = timedelta(minutes=10)
-# Next fires are computed between two fires, so many at a time: about a millisecond of the loop.
-NEXT_FIRES_AT_ONCE = 8
+# Cron arithmetic is done between two fires, so many lines at a time (about 2 ms of the loop) and with
+# such a pause between: what has just been fired comes first.
+LINES_AT_ONCE = 8
+LOOK_AHEAD_PAUSE = timedelta(milliseconds=10)
 
 CancelTask = Callable[[str, str], Awaitable[bool]]
 
@@ -33,12 +37,13 @@ CancelTask = Callable[[str, str], Awaitable[bool]]
 class Line:
     """One schedule as it runs: the slot that comes next, and the one after it.
 
-    Both are known before they are due, so that a fire costs no cron arithmetic.
+    Both are known before they are due, so that a fire costs no cron arithmetic; the second is None
+    from a fire until there is time to compute it.
     """
 
     spec: ScheduleSpec
     next: Slot
-    after_next: Slot
+    after_next: Slot | None
     last_task: str | None = None
 
 
@@ -65,6 +70,8 @@ class Scheduler:
         self._cancel = cancel
         self._lines: dict[str, Line] = {}
         self._heap: list[tuple[datetime, str]] = []
+        self._unforeseen: deque[Line] = deque()  # those whose `after_next` is not known
+        self._allowance = Allowance(log.handle)
         self._deciding = asyncio.Lock()  # a reload in the middle of a fire would mix two sets of schedules
 
     @property
@@ -136,6 +143,7 @@ class Scheduler:
         self._lines = lines
         self._heap = [(line.next.instant, name) for name, line in lines.items()]
         heapq.heapify(self._heap)
+        self._unforeseen.clear()
 
     async def _step(self) -> datetime:
         now = self._clock.now()
@@ -149,7 +157,10 @@ class Scheduler:
                 # Also after a failure: what has not moved on is due again at once.
                 for line in due:
                     heapq.heappush(self._heap, (line.next.instant, line.spec.name))
-        return self._heap[0][0] if self._heap else now + IDLE
+        else:
+            self._look_ahead()
+        upcoming = self._heap[0][0] if self._heap else now + IDLE
+        return min(upcoming, self._clock.now() + LOOK_AHEAD_PAUSE) if self._unforeseen else upcoming
 
     async def _change_pause(self, name: str, until: datetime | None, reason: str | None) -> ScheduleRecord:
         # Between two fires: a fire under way would write the record as it was before, and end the pause.
@@ -175,12 +186,12 @@ class Scheduler:
             self._log(fire, error, now)
         refused = [(fire, error) for fire, error in zip(fires, errors, strict=True) if error is not None]
         await self._settle_refused(refused, now)
-        await self._look_ahead(due)
 
     async def _prepare(self, line: Line, now: datetime) -> Fire:
         spec = line.spec
         record = self._store.schedules[spec.name]
-        owed = decide_owed(spec, record, line.next, line.after_next, now, unfinished=self._unfinished(line))
+        after_next = line.after_next or spec.line.next_after(line.next)
+        owed = decide_owed(spec, record, line.next, after_next, now, unfinished=self._unfinished(line))
         if owed.fire and spec.overlap is Overlap.CANCEL and line.last_task is not None:
             await self._cancel(line.last_task, f"superseded by slot {owed.fire[-1].text}")
         return self._make_fire(line, owed, now)
@@ -225,6 +236,8 @@ class Scheduler:
     def _move_on(self, fire: Fire) -> None:
         line = fire.line
         line.next = fire.owed.upcoming
+        line.after_next = None
+        self._unforeseen.append(line)
         if fire.tasks:
             line.last_task = fire.tasks[-1].id
 
@@ -255,11 +268,10 @@ class Scheduler:
 
         return await self._store.read(work)
 
-    async def _look_ahead(self, lines: list[Line]) -> None:
-        for count, line in enumerate(lines, start=1):
+    def _look_ahead(self) -> None:
+        for _ in range(min(LINES_AT_ONCE, len(self._unforeseen))):
+            line = self._unforeseen.popleft()
             line.after_next = line.spec.line.next_after(line.next)
-            if count % NEXT_FIRES_AT_ONCE == 0 and count < len(lines):
-                await self._clock.sleep(0)
 
     def _log(self, fire: Fire, error: StoreError | None, now: datetime) -> None:
         spec = fire.line.spec
@@ -268,6 +280,8 @@ class Scheduler:
             log.error("schedule.refused", extra={"fields": {**fields, "error": str(error)}})
             return
         for slot, task in zip(fire.owed.fire, fire.tasks, strict=True):
+            if not self._allowance.ask("schedule.fired", int(now.timestamp())):
+                continue
             late_s = (now - slot.instant).total_seconds()
             more = {
                 "slot": slot.text,

@@ -44,4 +44,5 @@ class Pulse:
                 summary=f"the clock was stepped by {stepped.total_seconds():+.0f} s, or the machine slept",
                 details={"stepped_s": stepped.total_seconds()},
             )
+        await self._alerts.keep_unstored()
         return now + BEAT

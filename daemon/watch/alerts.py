@@ -34,6 +34,7 @@ class Alerts:
         self._store = store
         self._clock = clock
         self._retention = retention
+        self._unstored: dict[str, Alert] = {}
         self._open = {it.fingerprint: it for it in store.alerts.values() if it.is_open}
 
     @property
@@ -149,11 +150,25 @@ class Alerts:
                 change.delete(alert)
         return change
 
+    async def keep_unstored(self) -> None:
+        """Store what the disk refused when it was raised, if it has room by now."""
+        if self._unstored:
+            alerts = list(self._unstored.values())
+            try:
+                await self._store.commit(*alerts)
+            except StoreError:
+                return  # it was told when it was raised; the next pulse tries again
+            for alert in alerts:
+                self._unstored.pop(alert.id, None)
+
     async def _keep(self, alert: Alert) -> None:
         try:
             await self._store.commit(alert)
         except StoreError as error:
+            self._unstored[alert.id] = alert
             log.critical("alert.unstored", extra={"fields": {"alert": alert.id, "error": str(error)}})
+        else:
+            self._unstored.pop(alert.id, None)
 
 
 def fingerprint(name: str, labels: Mapping[str, str]) -> str:

@@ -42,6 +42,16 @@ def test_a_bad_file_changes_nothing_and_says_so_and_a_good_one_is_taken(desk: De
     desk.stop()
 
 
+def test_what_only_a_restart_takes_is_said(desk: Desk) -> None:
+    write_config(desk, {"tick": TICK})
+    desk.start()
+    write_config(desk, {"tick": TICK}, queue={"concurrency": 3})
+    desk.reload()
+    (hint,) = desk.wait_for("the hint", lambda: logged(desk, "config.needs-restart"))
+    assert hint["keys"] == ["queue"]
+    desk.stop()
+
+
 def test_a_file_that_is_gone_or_half_written_keeps_the_old_config(desk: Desk) -> None:
     write_config(desk, {"tick": TICK})
     whole = desk.config.read_text()
@@ -132,3 +142,8 @@ def shifted(zone: str, hours: int) -> str:
     ahead = hours - (0 if zone == "UTC" else int(zone.removeprefix("Etc/GMT")))
     ahead = (ahead + 11) % 24 - 11  # the zones there are reach from 11 hours behind to 12 ahead
     return "UTC" if ahead == 0 else f"Etc/GMT{-ahead:+d}"
+
+
+def logged(desk: Desk, event: str) -> list[dict[str, Any]]:
+    lines = map(json.loads, desk.home.log_file.read_text("utf-8").splitlines())
+    return [line for line in lines if line["event"] == event]

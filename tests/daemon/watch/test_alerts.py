@@ -114,6 +114,19 @@ async def test_a_full_disk_keeps_nobody_from_raising_an_alarm(
     assert [it.levelname for it in caplog.records if it.message == "alert.unstored"] == ["CRITICAL"]
 
 
+async def test_an_alert_that_a_full_disk_refused_is_stored_once_there_is_room(house: House) -> None:
+    app = await house.start()
+    house.disk.is_full = True
+    alert = await app.alerts.fire("x.y", severity=Severity.ERROR, summary="z")
+    await app.alerts.keep_unstored()
+    assert alert.id not in app.store.alerts
+
+    house.disk.is_full = False
+    await app.alerts.keep_unstored()
+
+    assert app.store.alerts[alert.id] == alert
+
+
 async def test_what_ended_long_ago_is_forgotten_and_what_is_open_is_not(house: House) -> None:
     app = await house.start()
     for name in ("old.one", "open.one"):
