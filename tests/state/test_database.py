@@ -160,7 +160,16 @@ async def test_work_that_ends_the_transaction_is_refused_and_the_writer_goes_on(
         {"handler": None},
         {"error": object()},
     ],
-    ids=str,
+    ids=[
+        "half a character",
+        "a huge number",
+        "a bare word",
+        "a huge number inside",
+        "no time",
+        "no zone",
+        "no handler",
+        "an object",
+    ],
 )
 async def test_a_record_that_has_no_row_is_refused_and_nobody_beside_it(
     store: Store, fields: dict[str, Any]
