@@ -150,6 +150,7 @@ class Service:
             loops.append(services.create_task(_control(app)))
             # What was loaded so far lives as long as the daemon: the collector need not look at it again.
             gc.freeze()
+            gc.enable()
             systemd.ready(status_line(app))
             fields = {"version": __version__, "pid": os.getpid(), "home": str(self._home.folder)}
             log.info("daemon.ready", extra={"fields": {**fields, "schedules": len(app.plan.schedules)}})
