@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from state.codec import NotJson, as_camel, from_json, raw_json, to_json
+from state.codec import NotJson, as_camel, from_json, raw_json, records_json, to_json
 from state.disk import write_atomically
 from state.records import Alert, Delivery, DeliveryState, ScheduleRecord, Task
 from state.store import Store, first
@@ -130,10 +130,10 @@ def encode(picture: Picture) -> bytes:
             "redditQueueTotal": picture.items_total,
             "redditQueue": raw_json(picture.items_json),
             "queueTotal": picture.tasks_total,
-            "queue": [as_camel(task) for task in picture.tasks],
-            "taskHistory": [as_camel(task) for task in picture.history],
-            "alerts": [as_camel(alert) for alert in picture.alerts],
-            "outbox": [as_camel(delivery) for delivery in picture.deliveries],
+            "queue": records_json(picture.tasks),
+            "taskHistory": records_json(picture.history),
+            "alerts": records_json(picture.alerts),
+            "outbox": records_json(picture.deliveries),
         }
     )[:-1]
     return body + _CHECKSUM_KEY + hashlib.sha256(body).hexdigest().encode() + _CHECKSUM_END

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from daemon.clock import Clock, Timer
+from daemon.clock import Timer
 from daemon.context import Context
 from daemon.durations import format_duration
+from daemon.engine.deadlines import Timers
 from daemon.engine.handler import Handler, HandlerError, Outcome
 from daemon.engine.verdict import End, Ending, end_of, end_of_error
 from state.records import Task
@@ -26,7 +27,6 @@ class Attempt:
     """
 
     __slots__ = (
-        "_clock",
         "_ended",
         "_is_late",
         "_is_told",
@@ -34,14 +34,15 @@ class Attempt:
         "_running",
         "_stop_reason",
         "_timer",
+        "_timers",
         "task",
     )
 
     def __init__(
-        self, task: Task, clock: Clock, limit_s: float, ended: Callable[["Attempt", End], None]
+        self, task: Task, timers: Timers, limit_s: float, ended: Callable[["Attempt", End], None]
     ) -> None:
         self.task = task
-        self._clock = clock
+        self._timers = timers
         self._limit_s = limit_s
         self._ended = ended
         self._is_late = False
@@ -54,7 +55,7 @@ class Attempt:
         """Start the handler."""
         self._running = asyncio.get_running_loop().create_task(_guarded(handler, ctx))
         self._running.add_done_callback(self._done)
-        self._timer = self._clock.call_later(self._limit_s, self._expire)
+        self._timer = self._timers.call_later(self._limit_s, self._expire)
 
     def stop(self, end: End, grace_s: float = GRACE_S) -> None:
         """Ask the handler to stop; the attempt ends as given, at the latest after the grace."""
@@ -74,7 +75,7 @@ class Attempt:
     def _cancel(self, grace_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._clock.call_later(grace_s, self._abandon)
+        self._timer = self._timers.call_later(grace_s, self._abandon)
         if self._running is not None:
             self._running.cancel()
 

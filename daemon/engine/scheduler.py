@@ -182,8 +182,8 @@ class Scheduler:
                 filed += fire.tasks
                 self._move_on(fire)
         self._queue.file(*filed)
-        for fire, error in zip(fires, errors, strict=True):
-            self._log(fire, error, now)
+        # Behind what was filed: the tasks are on their way before the log is told of them.
+        asyncio.get_running_loop().call_soon(self._log_all, fires, errors, now)
         refused = [(fire, error) for fire, error in zip(fires, errors, strict=True) if error is not None]
         await self._settle_refused(refused, now)
 
@@ -272,6 +272,10 @@ class Scheduler:
         for _ in range(min(LINES_AT_ONCE, len(self._unforeseen))):
             line = self._unforeseen.popleft()
             line.after_next = line.spec.line.next_after(line.next)
+
+    def _log_all(self, fires: list[Fire], errors: list[StoreError | None], now: datetime) -> None:
+        for fire, error in zip(fires, errors, strict=True):
+            self._log(fire, error, now)
 
     def _log(self, fire: Fire, error: StoreError | None, now: datetime) -> None:
         spec = fire.line.spec

@@ -11,6 +11,7 @@ from typing import Protocol
 from daemon.clock import Clock, Timer
 from daemon.context import Context
 from daemon.engine.attempt import Attempt
+from daemon.engine.deadlines import Deadlines
 from daemon.engine.handler import Handler
 from daemon.engine.plan import Plan
 from daemon.engine.queue import Queue
@@ -85,6 +86,7 @@ class Worker:
         self._queue = queue
         self._store = store
         self._clock = clock
+        self._deadlines = Deadlines(clock)
         self._make_context = make_context
         self._watcher = watcher
         self._free = dict(places)
@@ -284,7 +286,7 @@ class Worker:
     def _begin(self, task: Task) -> None:
         handler = self.plan.handlers.get(task.handler)
         limit_s = 0.0 if handler is None else self.plan.time_limit(task).total_seconds()
-        attempt = Attempt(task, self._clock, limit_s, self._attempt_ended)
+        attempt = Attempt(task, self._deadlines, limit_s, self._attempt_ended)
         self._attempts[task.id] = attempt
         if self._is_stopping:
             self._attempt_ended(attempt, RETURNED)
