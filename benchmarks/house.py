@@ -1,7 +1,6 @@
 """The daemon's own parts in this process: wired by its app, logging to a file, every loop of it running."""
 
 import asyncio
-import gc
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +13,7 @@ from daemon.check import prepare
 from daemon.clock import SystemClock
 from daemon.logs import writing_logs
 from daemon.loops import repeat
+from daemon.service import calm_collector
 from state.home import Home, locked
 from state.store import Store
 
@@ -32,7 +32,7 @@ async def running(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[App]
         async with App.opened(prepared, home, SystemClock()) as app:
             await app.begin()
             loops = [asyncio.create_task(repeat(part, app.clock)) for part in app.parts]
-            gc.freeze()  # as the daemon does once it is ready
+            calm_collector()  # as the daemon does once it is ready
             try:
                 yield app
             finally:

@@ -31,7 +31,7 @@ TIMES_REWRITE, TIMES_HUEY = 100.0, 8.0
 
 
 def figures(effort: Effort) -> list[Verdict]:
-    """Run ours, the seed's way, huey in four ways, and the ceiling of anything that runs jobs as tasks."""
+    """Run ours, the simple way, huey in six ways, and the ceiling of anything that runs jobs as tasks."""
     measured = effort.scaled(20_000, 4_000)
 
     def ours(folder: Path) -> float:

