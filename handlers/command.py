@@ -35,7 +35,7 @@ async def command(ctx: Context) -> Done:
     output = Output()
     async with _reading(output) as (pipe, is_read):
         with pipe:
-            process = await _start(argv, ctx.house.folder, pipe)
+            process = await _started(argv, ctx.house.folder, pipe)
         try:
             code = await process.wait()
             with contextlib.suppress(TimeoutError):
@@ -106,6 +106,19 @@ async def _reading(output: Output) -> AsyncIterator[tuple[BinaryIO, asyncio.Even
             yield pipe, is_read
         finally:
             transport.close()
+
+
+async def _started(argv: list[str], folder: Path, output: BinaryIO) -> asyncio.subprocess.Process:
+    """Start it; given up meanwhile, it is ended like one that runs, and not left to itself half-started."""
+    starting = asyncio.ensure_future(_start(argv, folder, pipe))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(HandlerError):
+            process = await starting
+            await _end_group(process)
+            _kill_group(process)
+        raise
 
 
 async def _start(argv: list[str], folder: Path, output: BinaryIO) -> asyncio.subprocess.Process:
