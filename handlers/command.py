@@ -110,7 +110,7 @@ async def _reading(output: Output) -> AsyncIterator[tuple[BinaryIO, asyncio.Even
 
 async def _started(argv: list[str], folder: Path, output: BinaryIO) -> asyncio.subprocess.Process:
     """Start it; given up meanwhile, it is ended like one that runs, and not left to itself half-started."""
-    starting = asyncio.ensure_future(_start(argv, folder, pipe))
+    starting = asyncio.ensure_future(_start(argv, folder, output))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
