@@ -30,13 +30,10 @@ _REPEATED_CODES = (
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
     sqlite3.SQLITE_CONSTRAINT_ROWID,
 )
-# What is wrong with the whole file or the machine, and no fault of one change.
-_SHARED_CODES = frozenset(
+# These say that the file cannot be opened or read just now, and nothing about what it holds.
+NOT_NOW_CODES = frozenset(
     {
         sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_READONLY,
@@ -47,6 +44,8 @@ _SHARED_CODES = frozenset(
         sqlite3.SQLITE_INTERRUPT,
     }
 )
+# What is wrong with the whole file or the machine, and no fault of one change.
+_SHARED_CODES = NOT_NOW_CODES | {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
 
 
 class StoreError(Exception):

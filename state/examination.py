@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from state.codec import from_json, parse_time
-from state.database import StoreTooNew, as_store_error, connect_at_rest, generation_of
+from state.database import NOT_NOW_CODES, StoreTooNew, as_store_error, connect_at_rest, generation_of
 from state.schema import LOADED, NEWEST_RUNS, RUN, SCHEMA_VERSION, SLOT
 from state.seal import is_seal_broken, seal_of
 
@@ -16,20 +16,6 @@ _HEADER_SIZE = 100
 _ITEMS = "SELECT CAST(body AS BLOB) AS body, added_at, reasons FROM item"
 _WAITING_ITEMS = f"{_ITEMS} WHERE seq > (SELECT coalesce(max(until_seq), 0) FROM batch)"  # noqa: S608
 _BATCHES = "SELECT * FROM batch"
-# These say that the file cannot be opened or read just now, and nothing about what it holds.
-_NOT_DAMAGE = frozenset(
-    {
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_INTERRUPT,
-    }
-)
 _NOT_DAMAGE_EXTENDED = frozenset({sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN})
 
 
@@ -63,7 +49,7 @@ def examine(path: Path, *, thoroughly: bool = True) -> str | None:
 
 def _says_nothing(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and (code & 0xFF in _NOT_DAMAGE or code in _NOT_DAMAGE_EXTENDED)
+    return code is not None and (code & 0xFF in NOT_NOW_CODES or code in _NOT_DAMAGE_EXTENDED)
 
 
 def _header_fault(header: bytes) -> str | None:
