@@ -152,14 +152,25 @@ class Alerts:
 
     async def keep_unstored(self) -> None:
         """Store what the disk refused when it was raised, if it has room by now."""
-        if self._unstored:
-            alerts = list(self._unstored.values())
-            try:
-                await self._store.commit(*alerts)
-            except StoreError:
-                return  # it was told when it was raised; the next pulse tries again
-            for alert in alerts:
-                self._unstored.pop(alert.id, None)
+        owed = [alert for alert in self._unstored.values() if not self._is_stored_later(alert)]
+        try:
+            if owed:
+                await self._store.commit(*owed)
+        except StoreError:
+            return  # it was told when it was raised; the next pulse tries again
+        # What was raised anew meanwhile is another record, and stays owed.
+        self._unstored = {
+            alert.id: alert
+            for alert in self._unstored.values()
+            if not any(alert is it for it in owed) and not self._is_stored_later(alert)
+        }
+
+    def _is_stored_later(self, alert: Alert) -> bool:
+        """Whether a later word on it has reached the disk by another way: then this one is out of date."""
+        stored = self._store.alerts.get(alert.id)
+        if stored is None or stored.count < alert.count:
+            return False
+        return stored.resolved_at is not None or alert.resolved_at is None
 
     async def _keep(self, alert: Alert) -> None:
         try:

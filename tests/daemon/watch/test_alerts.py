@@ -127,6 +127,22 @@ async def test_an_alert_that_a_full_disk_refused_is_stored_once_there_is_room(ho
     assert app.store.alerts[alert.id] == alert
 
 
+async def test_an_alert_that_was_closed_meanwhile_is_not_opened_again_by_its_late_record(
+    house: House,
+) -> None:
+    app = await house.start()
+    house.disk.is_full = True
+    alert = await app.alerts.fire("x.y", severity=Severity.ERROR, summary="z")
+    house.disk.is_full = False
+    closed = app.alerts.resolving("x.y")
+    assert closed is not None
+    await app.store.commit(closed)
+
+    await app.alerts.keep_unstored()
+
+    assert app.store.alerts[alert.id] == closed
+
+
 async def test_what_ended_long_ago_is_forgotten_and_what_is_open_is_not(house: House) -> None:
     app = await house.start()
     for name in ("old.one", "open.one"):
