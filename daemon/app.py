@@ -274,7 +274,8 @@ def places(config: Config) -> dict[Lane, int]:
 
 def open_channels(prepared: Prepared, clock: Clock) -> tuple[HttpClient, dict[str, Channel]]:
     """Open what was configured; connections are made when something is sent."""
-    http = HttpClient(allow_private=prepared.config.network.allow_private)
-    tools = Tools(http=http, clock=clock)
+    allow_private = prepared.config.network.allow_private
+    http = HttpClient(allow_private=allow_private)
+    tools = Tools(http=http, clock=clock, allow_private=allow_private)
     entries = prepared.channels
     return http, {name: open_channel(entry.type, entry.options, tools) for name, entry in entries.items()}

@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from state.schema import SCHEMA_VERSION, TABLES, Operation, write_operations
+from state.schema import Operation, write_operations
 from state.seal import seal, unseal
+from state.tables import SCHEMA_VERSION, TABLES
 
 T = TypeVar("T")
 BUSY_TIMEOUT_S = 5.0

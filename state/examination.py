@@ -8,8 +8,9 @@ from pathlib import Path
 
 from state.codec import from_json, parse_time
 from state.database import NOT_NOW_CODES, StoreTooNew, as_store_error, connect_at_rest, generation_of
-from state.schema import LOADED, NEWEST_RUNS, RUN, SCHEMA_VERSION, SLOT
+from state.schema import LOADED, NEWEST_RUNS, RUN, SLOT
 from state.seal import is_seal_broken, seal_of
+from state.tables import SCHEMA_VERSION
 
 _HEADER_SIZE = 100
 # Bodies as bytes: SQLite does not look whether a text is one.

@@ -174,6 +174,60 @@ class Alert(Record, frozen=True, kw_only=True):
         return self.resolved_at is None
 
 
+class Silence(Record, frozen=True, kw_only=True):
+    """Somebody's word that alerts which match are not to be told for a while; it ends by itself."""
+
+    id: str
+    match: str  # "task.failed", "handler=nightly-*", several with commas; all must hold
+    owner: str
+    reason: str
+    created_at: datetime
+    ends_at: datetime  # at most 24 h after it began
+    ended_by: str | None = None  # who ended it before its time, at `ends_at`
+
+
+class Telling(Record, frozen=True, kw_only=True):
+    """How far one receiver has been told of one alert; made when it was first decided to tell, or not to."""
+
+    id: str  # "ALERT@RECEIVER"
+    alert_id: str
+    receiver: str  # "" where no route takes the alert
+    incident: str | None = None  # what the messages about it are threaded by
+    severity: Severity | None = None  # as it was last put into a notice
+    count: int = 0
+    noticed_at: datetime | None = None  # when it was last put into a notice
+    told_at: datetime | None = None  # when a notice of it was first proved to have arrived
+    escalated_at: datetime | None = None
+    over_at: datetime | None = None  # when its end was put into a notice
+    muted: str | None = None  # why it has not been told: "below the threshold", "silenced by …"
+
+
+class NoticeState(StrEnum):
+    OWED = "owed"  # tried until a channel proves that it arrived
+    DELIVERED = "delivered"
+
+
+class Notice(Record, frozen=True, kw_only=True):
+    """A message about alerts that is owed to a receiver: kept before the first try, and until proved."""
+
+    id: str  # of the message: the same on every copy, over all channels and restarts
+    receiver: str
+    incident: str
+    kind: str  # "alert", "escalation", "resolved", "test"
+    title: str
+    message: Mapping[str, Any]  # the whole of what is said, see daemon.notify.wire
+    alerts: tuple[str, ...]  # the ids of all that it speaks of
+    state: NoticeState = NoticeState.OWED
+    since: datetime  # when the oldest thing in it happened
+    created_at: datetime
+    next_try_at: datetime
+    attempts: int = 0  # sends begun, over all channels
+    skip: int = 0  # channels of the receiver to begin after: an escalation goes further than they do
+    delivered_at: datetime | None = None
+    channel: str | None = None  # the one that proved it
+    error: str | None = None
+
+
 class DeliveryState(StrEnum):
     """What is known of one message on one channel."""
 

@@ -19,80 +19,19 @@ from state.records import (
     Delivery,
     HandlerRecord,
     Note,
+    Notice,
     Record,
     ScheduleRecord,
+    Silence,
     SlotRecord,
     Task,
     TaskKey,
     TaskState,
+    Telling,
     replace,
 )
 
-SCHEMA_VERSION = 1
 NOT_STORED = "a task that is not stored cannot be started"
-
-TABLES = """
-CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
-CREATE TABLE task (
-    id TEXT PRIMARY KEY, handler TEXT NOT NULL, args TEXT NOT NULL, state TEXT NOT NULL,
-    trigger TEXT NOT NULL, lane TEXT NOT NULL, schedule TEXT, slot TEXT, key TEXT,
-    attempt INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
-    scheduled_at TEXT NOT NULL, started_at TEXT, finished_at TEXT, error TEXT, summary TEXT
-) WITHOUT ROWID;
-
--- one row per finished attempt; the pair is unique, so no attempt is recorded twice
-CREATE TABLE run (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, handler TEXT NOT NULL, args TEXT NOT NULL, state TEXT NOT NULL,
-    trigger TEXT NOT NULL, lane TEXT NOT NULL, schedule TEXT, slot TEXT, key TEXT,
-    attempt INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
-    scheduled_at TEXT NOT NULL, started_at TEXT, finished_at TEXT NOT NULL, error TEXT, summary TEXT,
-    UNIQUE (id, attempt)
-);
-
--- which task a caller's key made; kept after the task is finished, so that a late repeat finds it
-CREATE TABLE task_key (key TEXT PRIMARY KEY, task_id TEXT NOT NULL, created_at TEXT NOT NULL) WITHOUT ROWID;
-
-CREATE TABLE handler (
-    handler TEXT PRIMARY KEY, last_state TEXT NOT NULL, last_finished_at TEXT NOT NULL, last_success_at TEXT,
-    last_error TEXT, failure_streak INTEGER NOT NULL, runs INTEGER NOT NULL, failures INTEGER NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE schedule (
-    name TEXT PRIMARY KEY, cron TEXT NOT NULL, timezone TEXT NOT NULL, last_slot TEXT NOT NULL,
-    last_fired_at TEXT, next_fire_at TEXT, paused_until TEXT, pause_reason TEXT
-) WITHOUT ROWID;
-
-CREATE TABLE slot (
-    schedule TEXT NOT NULL, slot TEXT NOT NULL, state TEXT NOT NULL, decided_at TEXT NOT NULL,
-    task_id TEXT, reason TEXT, PRIMARY KEY (schedule, slot)
-) WITHOUT ROWID;
-
-CREATE TABLE alert (
-    id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, name TEXT NOT NULL, severity TEXT NOT NULL,
-    summary TEXT NOT NULL, labels TEXT NOT NULL, details TEXT NOT NULL, advice TEXT, count INTEGER NOT NULL,
-    first_at TEXT NOT NULL, last_at TEXT NOT NULL, acknowledged_at TEXT, acknowledged_by TEXT,
-    resolved_at TEXT
-) WITHOUT ROWID;
-
-CREATE TABLE delivery (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, channel TEXT NOT NULL,
-    state TEXT NOT NULL, title TEXT NOT NULL, attempts INTEGER NOT NULL, created_at TEXT NOT NULL,
-    last_tried_at TEXT, proof TEXT, error TEXT
-) WITHOUT ROWID;
-
-CREATE TABLE item (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, added_at TEXT NOT NULL,
-    body TEXT NOT NULL, score REAL, selected INTEGER NOT NULL DEFAULT 0, reasons TEXT
-);
-
--- an item is in the batch whose half-open window (after_seq, until_seq] holds its seq
-CREATE TABLE batch (
-    id TEXT PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, date TEXT NOT NULL, generated_at TEXT NOT NULL,
-    after_seq INTEGER NOT NULL, until_seq INTEGER NOT NULL, docs_processed INTEGER NOT NULL,
-    queue_total INTEGER NOT NULL, marked_for_draft INTEGER NOT NULL, delivery_id TEXT, sent_at TEXT
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,8 +212,8 @@ def _kind(hint: Any) -> type | None:
             return datetime
         if isinstance(origin, type) and issubclass(origin, Enum):
             return Enum
-        if origin is Mapping:
-            return Mapping
+        if origin is Mapping or origin is tuple:
+            return origin
     return None
 
 
@@ -284,13 +223,19 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
         return next(
             part for part in (hint, *get_args(hint)) if isinstance(part, type) and issubclass(part, Enum)
         )
-    return None if kind is None else {datetime: parse_time, Mapping: from_json}[kind]
+    return None if kind is None else _READERS[kind]
 
 
 _WRITERS: dict[type | None, Callable[[Any], str]] = {
     datetime: time_text,
     Enum: attrgetter("_value_"),  # what `value` answers, by way of Python
     Mapping: lambda value: to_json(value).decode() if value else "{}",
+    tuple: lambda value: to_json(value).decode(),
+}
+_READERS: dict[type, Callable[[str], Any]] = {
+    datetime: parse_time,
+    Mapping: from_json,
+    tuple: lambda text: tuple(from_json(text)),
 }
 
 
@@ -357,11 +302,24 @@ ALERT = _table(
 DELIVERY = _table(
     Delivery, "delivery", "id", "INSERT OR REPLACE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?,?)", "created_at"
 )
+SILENCE = _table(
+    Silence, "silence", "id", "INSERT OR REPLACE INTO silence VALUES (?,?,?,?,?,?,?)", "created_at"
+)
+TELLING = _table(
+    Telling, "telling", "id", "INSERT OR REPLACE INTO telling VALUES (?,?,?,?,?,?,?,?,?,?,?)", "id"
+)
+NOTICE = _table(
+    Notice,
+    "notice",
+    "id",
+    "INSERT OR REPLACE INTO notice VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "created_at",
+)
 NOTE = _table(Note, "note", "name", "INSERT OR REPLACE INTO note VALUES (?,?)", "name")
 TASK_KEY = _table(TaskKey, "task_key", "key", "INSERT OR REPLACE INTO task_key VALUES (?,?,?)", "created_at")
 
 # What a start reads into memory, besides the newest runs.
-LOADED = (TASK, TASK_KEY, HANDLER, SCHEDULE, ALERT, DELIVERY, NOTE)
+LOADED = (TASK, TASK_KEY, HANDLER, SCHEDULE, ALERT, DELIVERY, SILENCE, TELLING, NOTICE, NOTE)
 HISTORY_LENGTH = 50
 NEWEST_RUNS = f"SELECT * FROM run ORDER BY seq DESC LIMIT {HISTORY_LENGTH}"  # noqa: S608
 
@@ -373,5 +331,8 @@ TABLE_OF: dict[type, Table] = {
     SlotRecord: SLOT,
     Alert: ALERT,
     Delivery: DELIVERY,
+    Silence: SILENCE,
+    Telling: TELLING,
+    Notice: NOTICE,
     Note: NOTE,
 }

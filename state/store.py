@@ -10,7 +10,18 @@ from typing import Any, TypeVar
 
 from state.database import Database, StoreDamaged, StoreError
 from state.home import Home
-from state.records import Alert, Delivery, HandlerRecord, Note, ScheduleRecord, Task, TaskKey
+from state.records import (
+    Alert,
+    Delivery,
+    HandlerRecord,
+    Note,
+    Notice,
+    ScheduleRecord,
+    Silence,
+    Task,
+    TaskKey,
+    Telling,
+)
 from state.schema import (
     ALERT,
     DELIVERY,
@@ -19,12 +30,15 @@ from state.schema import (
     LOADED,
     NEWEST_RUNS,
     NOTE,
+    NOTICE,
     RUN,
     SCHEDULE,
+    SILENCE,
     TABLE_OF,
     TASK,
     TASK_KEY,
     TASK_START,
+    TELLING,
     Operation,
     Table,
     as_started,
@@ -76,6 +90,9 @@ class Store:
         self.schedules: dict[str, ScheduleRecord] = {}
         self.alerts: dict[str, Alert] = {}
         self.deliveries: dict[str, Delivery] = {}
+        self.silences: dict[str, Silence] = {}
+        self.tellings: dict[str, Telling] = {}
+        self.notices: dict[str, Notice] = {}
         self.keys: dict[str, TaskKey] = {}
         self._notes: dict[str, Note] = {}
         self._database = database
@@ -85,6 +102,9 @@ class Store:
             SCHEDULE: self.schedules,
             ALERT: self.alerts,
             DELIVERY: self.deliveries,
+            SILENCE: self.silences,
+            TELLING: self.tellings,
+            NOTICE: self.notices,
             TASK_KEY: self.keys,
             TASK_START: self.tasks,
             NOTE: self._notes,

@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from daemon.secret import Secret
 
 CHANNELS = {
+    "apprise": "daemon.notify.apprise:Apprise",
+    "discord": "daemon.notify.discord:Discord",
+    "email": "daemon.notify.email:Email",
     "log": "daemon.notify.log:Log",
+    "pagerduty": "daemon.notify.pagerduty:PagerDuty",
     "slack": "daemon.notify.slack:Slack",
+    "smtp": "daemon.notify.smtp:Smtp",
+    "webhook": "daemon.notify.webhook:Webhook",
 }
 
 
@@ -24,6 +30,7 @@ class Tools:
 
     http: "HttpClient"
     clock: "Clock"
+    allow_private: bool = False  # `network.allowPrivate`, for channels that connect by themselves
     paces: "dict[Secret, Pace]" = field(default_factory=dict)  # by address: two names, one queue
 
 

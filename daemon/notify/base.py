@@ -1,5 +1,6 @@
 """What a channel is: something that carries a `Message` to people and can prove it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,13 +26,16 @@ class Message:
     """What is to be said, before any channel's dress. All text is foreign until a channel escapes it."""
 
     id: str  # stable over retries; receivers that dedupe are given it
-    kind: str  # "digest", "alert", "resolved", "report", "test"
+    kind: str  # "digest", "alert", "escalation", "resolved", "report", "health", "test"
     title: str
     text: str = ""  # one or a few paragraphs, parted by blank lines
     severity: Severity | None = None
     facts: tuple[tuple[str, str], ...] = ()  # ("Processed", "900")
     entries: tuple[Entry, ...] = ()
     link: tuple[str, str] | None = None  # (label, URL) of the button; left out when APP_URL is unset
+    # Messages about one incident share it: a thread of mails, the dedup key of a pager. The one of kind
+    # "resolved" ends it.
+    thread: str | None = None
     created_at: datetime
 
 
@@ -62,14 +66,28 @@ class Receipt:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step on the way to a receiver, tried without sending a message."""
+
+    name: str  # "connect", "starttls", "login", "recipient a@b.example"
+    is_ok: bool
+    detail: str  # what was answered, or why it failed; never a secret
+    took_s: float
+
+
 class Channel(Protocol):
     """One way to reach people.
 
     `send` returns a Receipt or raises ChannelError; it retries nothing by itself, stays inside its
-    time budget, and ends within a second of being cancelled.
+    time budget, and ends within a second of being cancelled. `check` goes as far as it can without
+    sending anything, raises nothing but cancellation, and ends with the first step that fails.
     """
 
     Options: ClassVar[type[BaseModel]]  # checks the channel's entry in the config
     is_delivery: ClassVar[bool]  # False for `log`: a record never counts as delivered
+    dedupes: ClassVar[bool]  # whether its receivers drop a second copy of the same message id
 
     async def send(self, message: Message) -> Receipt: ...
+
+    async def check(self) -> Sequence[Step]: ...

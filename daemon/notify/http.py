@@ -85,6 +85,18 @@ class HttpClient:
         headers: Mapping[str, SecretOrText] | None = None,
         timeout_s: float = TOTAL_S,
     ) -> Answer:
+        """POST a body; see `request`."""
+        return await self.request("POST", url, body=body, headers=headers, timeout_s=timeout_s)
+
+    async def request(
+        self,
+        method: str,
+        url: SecretOrText,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, SecretOrText] | None = None,
+        timeout_s: float = TOTAL_S,
+    ) -> Answer:
         """Send one request and read its answer, whatever its status; redirects are not followed.
 
         Raises:
@@ -95,7 +107,7 @@ class HttpClient:
         host = self._checked_host(address)
         progress = _Progress()
         try:
-            return await self._exchange(address, body, headers or {}, timeout_s, progress)
+            return await self._exchange(method, address, body, headers or {}, timeout_s, progress)
         except (OSError, ValueError, RuntimeError, _client_error()) as error:
             blame = _blame(error, host, progress)
         # Raised out here so that the library's error, whose text holds the address, is not its context.
@@ -130,13 +142,15 @@ class HttpClient:
 
     async def _exchange(
         self,
+        method: str,
         address: str,
-        body: bytes,
+        body: bytes | None,
         headers: Mapping[str, SecretOrText],
         timeout_s: float,
         progress: _Progress,
     ) -> Answer:
-        async with self._opened().post(
+        async with self._opened().request(
+            method,
             address,
             data=body,
             headers={name: _shown(value) for name, value in headers.items()},
