@@ -11,6 +11,7 @@ from daemon.check import SECTIONS, Prepared
 from daemon.clock import Clock
 from daemon.config import Config
 from daemon.context import Context, Services
+from daemon.dispatch.dispatcher import Dispatcher
 from daemon.engine.handler import Handler
 from daemon.engine.plan import Plan
 from daemon.engine.queue import Queue, QueueFull
@@ -65,6 +66,8 @@ class App:
         self.queue = Queue(store, clock, config.queue.max_waiting)
         self._http, channels = open_channels(prepared, clock)
         self.notify = Notifier(channels, store, clock)
+        self.dispatch = Dispatcher(store, self.alerts, self.notify, clock, config)
+        self._failures = Failures(store, self.alerts, config.alerts.consecutive_failures)
         self.worker = Worker(
             self.queue,
             store,
@@ -72,7 +75,7 @@ class App:
             self.plan,
             places=places(config),
             make_context=self._context,
-            watcher=Failures(store, self.alerts, config.alerts.consecutive_failures),
+            watcher=self._failures,
         )
         self.scheduler = Scheduler(store, self.queue, clock, self.worker.cancel)
         self.saver = Saver(Snapshot(store, self.items.head, self.started_at), clock, self.alerts)
@@ -81,6 +84,7 @@ class App:
         self.parts: list[Periodic] = [
             self.queue,
             self.scheduler,
+            self.dispatch,
             self.saver,
             self.pulse,
             Keeper(home, clock, self.alerts),
@@ -126,10 +130,11 @@ class App:
         """Stop in good order: no new work, what runs gets its grace or goes back in the queue."""
         self.is_ready = False
         await self.worker.stop(STOP_GRACE_S)
+        await self.dispatch.end()
         await self._note_running(None)
 
     async def adopt(self, prepared: Prepared) -> None:
-        """Take a changed configuration: handlers' options, schedules and channels.
+        """Take a changed configuration: handlers' options, schedules, channels, and who is told of alerts.
 
         Raises:
             StoreFull, StoreError: the schedules could not be stored; the configuration before stays in force.
@@ -142,6 +147,9 @@ class App:
         http_before, notify_before = self._http, self.notify
         self._http, channels = open_channels(prepared, self.clock)
         self.notify = Notifier(channels, self.store, self.clock)
+        self.dispatch.adopt(prepared.config, self.notify)
+        self.alerts.retention = prepared.config.alerts.retention
+        self._failures.limit = prepared.config.alerts.consecutive_failures
         self._services = self._make_services()
         await notify_before.close()
         await http_before.close()
@@ -245,6 +253,7 @@ class App:
 
     async def _close(self) -> None:
         self.worker.let_go()
+        await self.dispatch.end()
         await self.notify.close()
         await self._http.close()
         try:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.check_channels import check_alerts, check_channels, check_digest
+from daemon.check_alerts import check_alerts
+from daemon.check_channels import check_channels, check_digest
 from daemon.config import Config, ConfigError, Problem
 from daemon.config.file import BUILTIN_SCHEDULES
 from daemon.config.load import draft_config
-from daemon.config.problems import ENVIRONMENT, Findings, Place, in_file_order, meant, quoted
+from daemon.config.problems import Findings, Place, in_file_order, meant, quoted
 from daemon.config.sections import ChannelEntry, ScheduleEntry
 from daemon.engine.cron import CronLine
 from daemon.engine.handler import Handler
@@ -26,13 +27,6 @@ NOT_SERVED: Mapping[Place, str] = {
     ("redis",): "no Redis is looked after",
     ("http",): "the API is served on control.sock only, not on a port",
     ("ledger",): "the ledger stays in the embedded database",
-    ("watchdog",): "there is no second process that watches",
-    ("alerts", "routes"): "alerts are recorded and logged, not sent",
-    ("alerts", "receivers"): "alerts are recorded and logged, not sent",
-}
-VARIABLES_NOT_SERVED = {
-    "SLACK_BOT_TOKEN": "Slack is reached through SLACK_WEBHOOK_URL only",
-    "SLACK_ERROR_WEBHOOK": "alerts are recorded and logged, not sent",
 }
 
 
@@ -58,10 +52,10 @@ def prepare(path: Path | None, environ: Mapping[str, str]) -> Prepared:
     handlers = _handlers(config, findings)
     schedules = _schedules(config, handlers, findings)
     channels = check_channels(draft)
-    check_digest(draft, channels)
+    check_digest(draft)
     check_alerts(draft)
     _check_http(config, findings)
-    _warn_of_the_unserved(config, environ, findings)
+    _warn_of_the_unserved(config, findings)
     if findings.problems:
         raise ConfigError(findings.problems)
     return Prepared(
@@ -116,6 +110,7 @@ def _schedule(
         overlap=Overlap(entry.overlap),
         catch_up=CatchUp(entry.catch_up),
         catch_up_window=entry.catch_up_window,
+        deadline=entry.deadline or handler.deadline,
     )
 
 
@@ -200,7 +195,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _warn_of_the_unserved(config: Config, environ: Mapping[str, str], findings: Findings) -> None:
+def _warn_of_the_unserved(config: Config, findings: Findings) -> None:
     for place, what in NOT_SERVED.items():
         if place == ("ledger",) and config.ledger.url == "sqlite":
             continue
@@ -208,8 +203,3 @@ def _warn_of_the_unserved(config: Config, environ: Mapping[str, str], findings: 
             findings.warn(place, f"not served by this version: {what}")
         elif inner := next((at for at in findings.variables if at[: len(place)] == place), None):
             findings.warn(inner, f"not served by this version: {what}")
-    for variable, what in VARIABLES_NOT_SERVED.items():
-        if environ.get(variable):
-            findings.warnings.append(
-                Problem(ENVIRONMENT, None, variable, f"not served by this version: {what}")
-            )

@@ -1,14 +1,15 @@
-"""Judge whom messages go to: the channels, and what the digest and the alerts say of them."""
+"""Judge whom messages go to: the channels, and what the digest says of them."""
 
 import ipaddress
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from daemon.config.digest_channel import MAIL, SUFFIX
 from daemon.config.load import Draft
-from daemon.config.problems import Findings, Place, meant, nearest, quoted, shown
+from daemon.config.problems import Place, meant, nearest, quoted, shown
 from daemon.config.secrets import NEVER_IN_THE_FILE
 from daemon.config.sections import ChannelEntry
 from daemon.config.wording import record
@@ -16,36 +17,45 @@ from daemon.secret import Secret
 
 # What brings the channels that a digest may name without an entry of their own.
 BROUGHT_BY = {
-    "slack": "SLACK_WEBHOOK_URL",
+    "slack": "SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN and digestNotificationTarget,",
     "discord": "DISCORD_WEBHOOK_URL",
-    "email": "EMAIL_API_KEY or SMTP_HOST",
+    "email": "EMAIL_API_KEY or SMTP_HOST, with SMTP_FROM_EMAIL and ADMIN_EMAIL,",
+    "smtp": "SMTP_HOST, SMTP_FROM_EMAIL and ADMIN_EMAIL",
+    "webhook": "ALERT_WEBHOOK_URL",
 }
 
 
 def check_channels(draft: Draft) -> dict[str, ChannelEntry]:
     """Let every channel's own `Options` judge its entry; return those that can be opened.
 
-    A type nobody has is a mistake in the file. From the environment, which other programs share, it
-    is only worth a warning.
+    One entry under two names is judged once, and one derived from another only where that one is fit.
     """
+    judged: list[tuple[ChannelEntry, bool]] = []
+    fit: dict[str, ChannelEntry] = {}
+    for name, entry in draft.config.channels.items():
+        base = name.removesuffix(SUFFIX)
+        if base != name and base in draft.config.channels and base not in fit:
+            continue
+        is_fit = next((verdict for known, verdict in judged if known is entry), None)
+        if is_fit is None:
+            is_fit = _is_fit(name, entry, draft)
+            judged.append((entry, is_fit))
+        if is_fit:
+            fit[name] = entry
+    return fit
+
+
+def _is_fit(name: str, entry: ChannelEntry, draft: Draft) -> bool:
     from daemon.notify import CHANNELS, channel_type
 
-    fit, findings = {}, draft.findings
-    for name, entry in draft.config.channels.items():
-        place = ("channels", name)
-        if entry.type in CHANNELS:
-            before = len(findings.problems)
-            _check_options(entry, place, channel_type(entry.type).Options, draft)
-            if len(findings.problems) == before:
-                fit[name] = entry
-        elif entry.is_from_environment:
-            findings.warn(
-                place, f"channels of type {entry.type} cannot be opened yet; {quoted(name)} is left out"
-            )
-        else:
-            text = f"{shown(entry.type)} is no type of channel; {meant(entry.type, CHANNELS)}"
-            findings.problem((*place, "type"), text)
-    return fit
+    place, findings = ("channels", name), draft.findings
+    if entry.type not in CHANNELS:
+        text = f"{shown(entry.type)} is no type of channel; {meant(entry.type, CHANNELS)}"
+        findings.problem((*place, "type"), text)
+        return False
+    before = len(findings.problems)
+    _check_options(entry, place, channel_type(entry.type).Options, draft)
+    return len(findings.problems) == before
 
 
 def _check_options(entry: ChannelEntry, place: Place, options: type[BaseModel], draft: Draft) -> None:
@@ -94,16 +104,15 @@ def _is_private(address: str) -> bool:
         return False
 
 
-def check_digest(draft: Draft, fit: Mapping[str, ChannelEntry]) -> None:
+def check_digest(draft: Draft) -> None:
     """See that the digest has somewhere to go."""
     digest, findings = draft.config.digest, draft.findings
     names = draft.named
-    if digest.target in names:
-        _check_open(("digestNotificationTarget",), digest.target, draft, fit)
-        return
     place: Place = ("digestNotificationChannel",)
-    if digest.channel in names:
-        _check_open(place, digest.channel, draft, fit)
+    if digest.target in names:
+        _check_kind(("digestNotificationTarget",), digest.target, draft)
+    elif digest.channel in names:
+        _check_kind(place, digest.channel, draft)
         _check_target(draft)
     elif digest.channel in BROUGHT_BY:
         needs = f"set {BROUGHT_BY[digest.channel]} in the environment, or add it under channels"
@@ -115,48 +124,29 @@ def check_digest(draft: Draft, fit: Mapping[str, ChannelEntry]) -> None:
         )
 
 
-def _check_open(place: Place, name: str, draft: Draft, fit: Mapping[str, ChannelEntry]) -> None:
+def _check_kind(place: Place, name: str, draft: Draft) -> None:
     entry = draft.config.channels.get(name)
-    # Whatever is wrong with an entry of the file has been said at that entry.
-    if entry is not None and entry.is_from_environment and name not in fit and not _is_known(entry.type):
-        draft.findings.problem(place, f"channels of type {entry.type} cannot be opened yet; use slack or log")
-
-
-def _is_known(kind: str) -> bool:
-    from daemon.notify import CHANNELS
-
-    return kind in CHANNELS
+    if entry is not None and entry.type == "pagerduty":
+        draft.findings.problem(place, "a pager is for alerts, and takes no digest; name another channel")
 
 
 def _check_target(draft: Draft) -> None:
-    target, place = draft.config.digest.target, ("digestNotificationTarget",)
-    entry = draft.config.channels.get(draft.config.digest.channel)
-    if not target or entry is None:
+    """See that the target says something to the channel; a derived channel has taken it up already."""
+    digest, place = draft.config.digest, ("digestNotificationTarget",)
+    entry = draft.config.channels.get(digest.channel)
+    if not digest.target or entry is None or digest.channel.endswith(SUFFIX):
         return
-    near = nearest(target, draft.named)
+    near = nearest(digest.target, draft.named)
     hint = f"; did you mean the channel {quoted(near)}?" if near else ""
-    if entry.type == "slack" and "url" in entry.options:
-        text = "an incoming webhook has a room of its own, so this target is not used"
-        draft.findings.warn(place, text + hint)
+    if entry.type in MAIL:
+        text = f"{shown(digest.target)} is neither a mail address nor the name of a channel"
+        draft.findings.problem(place, text + hint)
+    elif entry.type == "slack":
+        if "url" in entry.options:
+            text = "an incoming webhook has a room of its own, so this target is not used"
+            draft.findings.warn(place, f"{text}{hint or '; SLACK_BOT_TOKEN reaches any room'}")
     elif entry.type == "log":
         draft.findings.warn(place, f"the log has no rooms, so this target is not used{hint}")
-
-
-def check_alerts(draft: Draft) -> None:
-    """See that every route ends at a receiver, and every receiver at channels that exist."""
-    alerts, findings = draft.config.alerts, draft.findings
-    for name, channels in alerts.receivers.items():
-        for index, channel in enumerate(channels):
-            if channel not in draft.named:
-                text = f"no channel is named {shown(channel)}; {meant(channel, draft.named)}"
-                findings.problem(("alerts", "receivers", name, index), text)
-    for index, route in enumerate(alerts.routes):
-        for key, receiver in (("receiver", route.receiver), ("escalateTo", route.escalate_to)):
-            if receiver is not None and receiver not in alerts.receivers:
-                text = f"no receiver is named {shown(receiver)}; {meant(receiver, alerts.receivers)}"
-                _problem_unless_receivers_broken(findings, ("alerts", "routes", index, key), text)
-
-
-def _problem_unless_receivers_broken(findings: Findings, place: Place, text: str) -> None:
-    if not findings.is_broken(("alerts", "receivers")):
-        findings.problem(place, text)
+    else:
+        what = f"a channel of type {entry.type} has one destination, so this target is not used"
+        draft.findings.warn(place, what + hint)

@@ -21,6 +21,7 @@ from daemon.clock import Clock, SystemClock
 from daemon.config import Config, ConfigError
 from daemon.logs import writing_logs
 from daemon.loops import repeat
+from daemon.watch.beat import Beating, BeatFile, BeatState, beating
 from daemon.watch.systemd import Beat, Systemd
 from state.database import StoreDamaged, StoreError
 from state.home import Home, locked
@@ -44,9 +45,13 @@ def run_daemon(config_path: Path | None, home: Home, environ: Mapping[str, str],
         StateUnreadable, StoreTooNew: the state cannot be opened, and was left as it is.
         StoreDamaged: the database turned out damaged on the way; the next start looks it over.
     """
-    prepared = prepare(config_path, environ)
-    with locked(home), writing_logs(home.log_file, to_stderr=to_stderr, environ=environ):
-        service = Service(prepared, home, SystemClock(), environ)
+    prepared, clock = prepare(config_path, environ), SystemClock()
+    with (
+        locked(home),
+        writing_logs(home.log_file, to_stderr=to_stderr, environ=environ),
+        beating(home.beat, clock) as beat,
+    ):
+        service = Service(prepared, home, clock, environ, beat)
         left_behind = run_to_the_end(service.run())
         if left_behind:
             log.warning("stop.left-behind", extra={"fields": {"what": left_behind}})
@@ -115,11 +120,14 @@ def _threads_left() -> list[str]:
 class Service:
     """One run of the daemon."""
 
-    def __init__(self, prepared: Prepared, home: Home, clock: Clock, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, prepared: Prepared, home: Home, clock: Clock, environ: Mapping[str, str], beat: BeatFile
+    ) -> None:
         self._prepared = prepared
         self._home = home
         self._clock = clock
         self._environ = environ
+        self._beat = beat
         self._stop = asyncio.Event()
         self._damage: StoreDamaged | None = None
         self._reloader: Reloader | None = None
@@ -145,10 +153,16 @@ class Service:
             self._stop.set()
 
     async def _serve(self, app: App, systemd: Systemd) -> None:
-        beat = Beat(systemd, self._clock, lambda: status_line(app))
+        told = Beat(systemd, self._clock, lambda: status_line(app))
+        beats = Beating(
+            self._beat,
+            self._clock,
+            interval=lambda: app.config.watchdog.beat_interval,
+            in_flight=lambda: len(app.worker.running),
+        )
         self._reloader = Reloader(app, systemd, self._environ)
         async with asyncio.TaskGroup() as services:
-            parts = (*app.parts, beat, self._reloader)
+            parts = (*app.parts, told, beats, self._reloader)
             loops = [services.create_task(repeat(part, self._clock)) for part in parts]
             loops.append(services.create_task(_control(app)))
             calm_collector()
@@ -156,6 +170,7 @@ class Service:
             fields = {"version": __version__, "pid": os.getpid(), "home": str(self._home.folder)}
             log.info("daemon.ready", extra={"fields": {**fields, "schedules": len(app.plan.schedules)}})
             await self._stop.wait()
+            self._beat.state = BeatState.STOPPING
             systemd.stopping("stopping: running work gets its grace")
             log.info("daemon.stopping", extra={"fields": {"running": len(app.worker.running)}})
             if self._damage is None:
@@ -258,8 +273,8 @@ async def _control(app: App) -> None:
 
 
 def _log_what_needs_a_restart(before: Config, after: Config) -> None:
-    """A reload takes handlers' options, schedules and channels; what else was changed has to be said."""
-    keys = [key for key in ("queue", "alerts") if getattr(before, key) != getattr(after, key)]
+    """A reload takes all but the sizes of the queue; where these were changed it has to be said."""
+    keys = [key for key in ("queue",) if getattr(before, key) != getattr(after, key)]
     if keys:
         log.warning("config.needs-restart", extra={"fields": {"keys": keys}})
 

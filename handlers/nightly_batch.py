@@ -7,7 +7,7 @@ from daemon.engine.handler import Done, Outcome, handler
 from handlers.batch import local_date, make_batch
 
 
-@handler("nightly-batch", cron="0 23 * * *", section="digest", timeout="30m")
+@handler("nightly-batch", cron="0 23 * * *", section="digest", timeout="30m", deadline="1h")
 async def nightly_batch(ctx: Context) -> Outcome:
     """Score every lead that waits and mark those that deserve an answer."""
     batch = await make_batch(ctx.house, ctx.options, task_id=ctx.task.id, day=_date_of(ctx), log=ctx.log)

@@ -30,7 +30,7 @@ class Aim:
     again: bool
 
 
-@handler("send-digest", cron="0 6 * * *", section="digest", timeout="2m", max_attempts=5)
+@handler("send-digest", cron="0 6 * * *", section="digest", timeout="2m", max_attempts=5, deadline="1h")
 async def send_digest(ctx: Context) -> Outcome:
     """Send the digest of the newest night, and what earlier nights still owe."""
     aim = await _aim(ctx)

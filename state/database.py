@@ -324,6 +324,11 @@ def generation_of(connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
+def version_of(connection: sqlite3.Connection) -> int:
+    """Which version of the tables a database has; 0 where it has none."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def connect_at_rest(path: Path) -> sqlite3.Connection:
     """Open a file for reading that no daemon has open, and leave nothing beside it."""
     # Without a log the one file is all there is; opened as a shared one it would get a new, empty log.

@@ -1,22 +1,31 @@
 """Looking a database over: its seal, its shape, and whether its records can be read."""
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 from state.codec import from_json, parse_time
-from state.database import NOT_NOW_CODES, StoreTooNew, as_store_error, connect_at_rest, generation_of
+from state.database import (
+    NOT_NOW_CODES,
+    StoreTooNew,
+    as_store_error,
+    connect_at_rest,
+    generation_of,
+    version_of,
+)
 from state.schema import LOADED, NEWEST_RUNS, RUN, SLOT
 from state.seal import is_seal_broken, seal_of
-from state.tables import SCHEMA_VERSION
+from state.tables import SCHEMA_VERSION, STEPS
 
 _HEADER_SIZE = 100
 # Bodies as bytes: SQLite does not look whether a text is one.
 _ITEMS = "SELECT CAST(body AS BLOB) AS body, added_at, reasons FROM item"
 _WAITING_ITEMS = f"{_ITEMS} WHERE seq > (SELECT coalesce(max(until_seq), 0) FROM batch)"  # noqa: S608
 _BATCHES = "SELECT * FROM batch"
+_MADE = re.compile(r"CREATE TABLE (\w+)")
 _NOT_DAMAGE_EXTENDED = frozenset({sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN})
 
 
@@ -24,7 +33,8 @@ def examine(path: Path, *, thoroughly: bool = True) -> str | None:
     """Look a database over: None when it is whole, else what is wrong with it.
 
     What a start reads is always tried. Where no seal vouches for the rest, as after a crash, the rest is
-    looked at `thoroughly` too: about a second for each 200,000 rows.
+    looked at `thoroughly` too: about a second for each 200,000 rows. One that an older version wrote is
+    judged by the tables of that version.
 
     Raises:
         StoreTooNew: a newer version wrote it; it may be whole, and is not ours to judge.
@@ -41,7 +51,10 @@ def examine(path: Path, *, thoroughly: bool = True) -> str | None:
             return fault
         is_all = thoroughly and not seal_of(path).exists()
         with contextlib.closing(connect_at_rest(path)) as connection:
-            return _shape_fault(path, connection, is_all) or _content_fault(connection, is_all)
+            version = version_of(connection)
+            return _shape_fault(path, connection, version, is_all) or _content_fault(
+                connection, version, is_all
+            )
     except sqlite3.Error as error:
         if _says_nothing(error):
             raise as_store_error(error) from error
@@ -61,8 +74,7 @@ def _header_fault(header: bytes) -> str | None:
     return None
 
 
-def _shape_fault(path: Path, connection: sqlite3.Connection, is_all: bool) -> str | None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _shape_fault(path: Path, connection: sqlite3.Connection, version: int, is_all: bool) -> str | None:
     if version > SCHEMA_VERSION:
         raise StoreTooNew(
             f"{path}: written by a newer nightdesk (schema {version}, this one knows {SCHEMA_VERSION}); "
@@ -72,16 +84,29 @@ def _shape_fault(path: Path, connection: sqlite3.Connection, is_all: bool) -> st
     verdict = connection.execute(check).fetchone()[0]
     if verdict != "ok":
         return f"SQLite says: {verdict}"
-    if version != SCHEMA_VERSION:
+    if version < 1:
         return f"it has schema {version}"
+    if later := _tables_after(version) & _tables_in(connection):
+        return f"it is marked as schema {version}, and has {', '.join(sorted(later))}"
     return None
 
 
-def _content_fault(connection: sqlite3.Connection, is_all: bool) -> str | None:
+def _tables_after(version: int) -> set[str]:
+    """The tables that later versions have added."""
+    steps = (sql for since, sql in STEPS.items() if since > version)
+    return {name for sql in steps for name in _MADE.findall(sql)}
+
+
+def _tables_in(connection: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _content_fault(connection: sqlite3.Connection, version: int, is_all: bool) -> str | None:
     """Read the records: one that cannot be read must be known before somebody needs it."""
+    tables = (*LOADED, SLOT) if is_all else LOADED
     try:
         generation_of(connection)
-        for table in (*LOADED, SLOT) if is_all else LOADED:
+        for table in (it for it in tables if it.since <= version):
             for row in connection.execute(table.select):
                 table.decode(row)
         for row in connection.execute(RUN.select if is_all else NEWEST_RUNS):

@@ -50,6 +50,16 @@ class Home:
         return self.folder / "lock"
 
     @property
+    def beat(self) -> Path:
+        """The daemon's proof of life, rewritten in place each second."""
+        return self.folder / "beat"
+
+    @property
+    def watchdog_state(self) -> Path:
+        """What the second process remembers over its own restarts."""
+        return self.folder / "watchdog.json"
+
+    @property
     def log_file(self) -> Path:
         return self.logs / "orchestrator.log"
 

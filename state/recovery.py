@@ -19,6 +19,7 @@ from state.database import StoreTooNew, as_store_error, connect, connect_at_rest
 from state.disk import TEMP_SUFFIX, keep_aside, remove_leftovers, sync_file, sync_folder
 from state.examination import examine
 from state.home import Home
+from state.migration import bring_up, migrate
 from state.restore import NotAState, Restored, bring_forward
 from state.seal import SEAL_SUFFIX, unseal
 
@@ -36,6 +37,7 @@ class Opening:
 
     generation: int = 0
     is_fresh: bool = False
+    older_schema: int | None = None  # the version of the tables it had, if it was brought forward
     kept_aside: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     restored: Restored | None = None
@@ -80,6 +82,7 @@ def _open(home: Home, now: datetime) -> Opening:
         # Whole as far as it goes: the first thing to restore from.
         take_backup(home, now, keep_all=True)
     if fault is None:
+        opening.older_schema = migrate(home, now)
         opening.generation = _generation_at(home.database) + 1
         return opening
     is_missing = not home.database.exists()
@@ -194,6 +197,7 @@ def _begin_building(building: Path, backup: Path | None) -> None:
             make_tables(connection)
     else:
         shutil.copyfile(backup, building)
+        bring_up(building)
 
 
 def _finish_building(building: Path, database: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from state.codec import ValidationError, from_camel, time_text, to_json
+from state.codec import ValidationError, as_camel, from_camel, parse_time, time_text, to_json
 from state.database import connect, generation_of
 from state.records import (
     Alert,
@@ -15,20 +15,32 @@ from state.records import (
     DeliveryState,
     HandlerRecord,
     Note,
+    Notice,
+    NoticeState,
     ScheduleRecord,
+    Silence,
     Task,
     TaskKey,
+    Telling,
 )
 from state.schema import RUN, TABLE_OF
+from state.snapshot import ALERTS_KEPT, NOTICE_KINDS
+from state.tables import UNTOLD
 
 RESTORED_BATCH = "restored"
 # A run comes back under its own number, so that the numbers still tell how many runs there have been.
 _PUT_RUN = "INSERT OR IGNORE INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _CURSOR = "SELECT coalesce(max(until_seq), 0) FROM batch"
 # What the backup holds open, and the newer JSON state does not show any more, has come to its end since.
+_PENDING = """
+SELECT id FROM delivery
+WHERE state IN ('intended', 'unknown', 'retryable') AND kind NOT IN (?, ?, ?)"""
 _SETTLE_DELIVERY = """
 UPDATE delivery SET state = ?, error = NULL, proof = coalesce(proof, 'the JSON state had it as delivered')
 WHERE id = ?"""
+_SETTLE_NOTICE = """
+UPDATE notice SET state = ?, error = NULL, delivered_at = coalesce(delivered_at, ?) WHERE id = ?"""
+_KEPT_ALERTS = "SELECT count(*) FROM alert WHERE resolved_at IS NULL OR resolved_at > ?"
 
 
 class NotAState(Exception):
@@ -47,10 +59,11 @@ class Restored:
     lost_tasks: int = 0  # unfinished tasks that the JSON state counted but did not list
     lost_runs: int = 0  # finished runs between the backup and the last 50
     lost_items: int = 0  # waiting items that the JSON state counted but did not list
+    lost_alerts: int = 0  # alerts that the JSON state counted but did not list
 
     @property
     def lost(self) -> int:
-        return self.lost_tasks + self.lost_runs + self.lost_items
+        return self.lost_tasks + self.lost_runs + self.lost_items + self.lost_alerts
 
     def counts(self) -> dict[str, Any]:
         """For the alert and the log."""
@@ -80,11 +93,13 @@ def _bring_all(
     connection: sqlite3.Connection, state: dict[str, Any], restored: Restored, now: datetime
 ) -> None:
     restored.snapshot_generation = state["generation"]
+    state = _as_of_now(state)
     _tasks(connection, state, now)
     _runs(connection, state, restored, now)
     _items(connection, state, restored, now)
     _small_records(connection, state)
-    _settle(connection, state)
+    _alerts(connection, state, restored)
+    _settle_deliveries(connection, state)
     restored.tasks = connection.execute("SELECT count(*) FROM task").fetchone()[0]
     restored.lost_tasks = max(0, state["queueTotal"] - restored.tasks)
 
@@ -141,13 +156,27 @@ def _end_window(connection: sqlite3.Connection, until_seq: int | None, now: date
         )
 
 
+def _as_of_now(state: dict[str, Any]) -> dict[str, Any]:
+    """A JSON state of schema 1 as this version would have written it: nobody was told of alerts then."""
+    if state["schema"] > 1:
+        return state
+    over = [it for it in state["alerts"] if it["resolvedAt"] is not None]
+    told = [
+        Telling(id=f"{it['id']}@", alert_id=it["id"], receiver="", count=it["count"], muted=UNTOLD)
+        for it in over
+    ]
+    return {
+        **state,
+        "alertsTotal": len(state["alerts"]),
+        "tellings": [as_camel(it) for it in told],
+        "silences": [],
+        "notices": [],
+    }
+
+
 def _small_records(connection: sqlite3.Connection, state: dict[str, Any]) -> None:
     for name, value in state["schedules"].items():
         _put(connection, from_camel(ScheduleRecord, {"name": name, **value}))
-    for value in state["alerts"]:
-        _put(connection, from_camel(Alert, value))
-    for value in state["outbox"]:
-        _put(connection, from_camel(Delivery, value))
     for value in state["handlers"]:
         _put(connection, from_camel(HandlerRecord, value))
     for name in ("lastHeartbeatAt", "lastDigestNotificationAt"):
@@ -156,19 +185,43 @@ def _small_records(connection: sqlite3.Connection, state: dict[str, Any]) -> Non
     _put(connection, Note(name="generation", value=str(state["generation"])))
 
 
-def _settle(connection: sqlite3.Connection, state: dict[str, Any]) -> None:
-    """Close what the backup holds open and the JSON state, which shows all that is open, does not."""
-    shown = {it["id"] for it in state["outbox"]}
-    pending = connection.execute(
-        "SELECT id FROM delivery WHERE state IN (?, ?, ?)",
-        (DeliveryState.INTENDED.value, DeliveryState.UNKNOWN.value, DeliveryState.RETRYABLE.value),
-    ).fetchall()
-    gone = [(DeliveryState.DELIVERED.value, row["id"]) for row in pending if row["id"] not in shown]
+def _alerts(connection: sqlite3.Connection, state: dict[str, Any], restored: Restored) -> None:
+    """Bring back the alerts with what has been told of them, and end what has ended since the backup."""
+    saved_at = parse_time(state["savedAt"])
+    for kind, name in ((Alert, "alerts"), (Telling, "tellings"), (Silence, "silences"), (Notice, "notices")):
+        for value in state[name]:
+            _put(connection, from_camel(kind, value))
+    if state["alertsTotal"] <= len(state["alerts"]):
+        opened = connection.execute("SELECT id FROM alert WHERE resolved_at IS NULL")
+        over = _beyond(state["alerts"], opened)
+        connection.executemany("DELETE FROM alert WHERE id = ?", over)
+    else:
+        kept = connection.execute(_KEPT_ALERTS, (time_text(saved_at - ALERTS_KEPT),)).fetchone()[0]
+        restored.lost_alerts = max(0, state["alertsTotal"] - kept)
+    connection.execute("DELETE FROM telling WHERE alert_id NOT IN (SELECT id FROM alert)")
+    # One that is not shown ended long ago; the backup may hold it with the later end it had at first.
+    ended = _beyond(state["silences"], connection.execute("SELECT id FROM silence"))
+    connection.executemany("DELETE FROM silence WHERE id = ?", ended)
+
+
+def _settle_deliveries(connection: sqlite3.Connection, state: dict[str, Any]) -> None:
+    """Bring back what is owed, and take for delivered what the backup owes and the JSON state does not."""
+    outbox = state["outbox"]
+    for value in outbox:
+        _put(connection, from_camel(Notice if "receiver" in value else Delivery, value))
+    # Those of notices are not shown: what the backup knows of them stands, and the notice says the rest.
+    pending = connection.execute(_PENDING, sorted(NOTICE_KINDS))
+    gone = [(DeliveryState.DELIVERED.value, *row) for row in _beyond(outbox, pending)]
     connection.executemany(_SETTLE_DELIVERY, gone)
-    shown = {it["id"] for it in state["alerts"]}
-    firing = connection.execute("SELECT id FROM alert WHERE resolved_at IS NULL").fetchall()
-    over = [(row["id"],) for row in firing if row["id"] not in shown]
-    connection.executemany("DELETE FROM alert WHERE id = ?", over)
+    owed = connection.execute("SELECT id FROM notice WHERE state = 'owed'")
+    proved = (NoticeState.DELIVERED.value, time_text(parse_time(state["savedAt"])))
+    connection.executemany(_SETTLE_NOTICE, [(*proved, *row) for row in _beyond(outbox, owed)])
+
+
+def _beyond(shown: list[dict[str, Any]], rows: sqlite3.Cursor) -> list[tuple[str]]:
+    """The ids that the backup has and the JSON state does not show."""
+    known = {it["id"] for it in shown}
+    return [(row["id"],) for row in rows.fetchall() if row["id"] not in known]
 
 
 def _put_key(connection: sqlite3.Connection, task: Task, now: datetime) -> None:

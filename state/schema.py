@@ -39,7 +39,7 @@ class Table:
     """How one class of records is kept: whole statements, and the way there and back.
 
     `key` names the field that a later put of the same record replaces; where it is None every put is
-    a row of its own, and none is ever removed.
+    a row of its own, and none is ever removed. `since` is the version of the tables that brought it.
     """
 
     key: str | None
@@ -48,6 +48,7 @@ class Table:
     select: str
     encode: Callable[[Any], tuple[Any, ...]]
     decode: Callable[[sqlite3.Row], Any]
+    since: int = 1
 
 
 class Operation(NamedTuple):
@@ -239,10 +240,12 @@ _READERS: dict[type, Callable[[str], Any]] = {
 }
 
 
-def _table(record: type[Record], name: str, key: str | None, put: str, order: str) -> Table:
+def _table(
+    record: type[Record], name: str, key: str | None, put: str, order: str, *, since: int = 1
+) -> Table:
     delete = f"DELETE FROM {name} WHERE {key} IN (VALUES (?))"  # noqa: S608 - names from the lines below, never data
     select = f"SELECT * FROM {name} ORDER BY {order}"  # noqa: S608
-    return Table(key, put, delete, select, _encoder(record), _decoder(record))
+    return Table(key, put, delete, select, _encoder(record), _decoder(record), since)
 
 
 TASK = _table(
@@ -303,10 +306,20 @@ DELIVERY = _table(
     Delivery, "delivery", "id", "INSERT OR REPLACE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?,?)", "created_at"
 )
 SILENCE = _table(
-    Silence, "silence", "id", "INSERT OR REPLACE INTO silence VALUES (?,?,?,?,?,?,?)", "created_at"
+    Silence,
+    "silence",
+    "id",
+    "INSERT OR REPLACE INTO silence VALUES (?,?,?,?,?,?,?)",
+    "created_at",
+    since=2,
 )
 TELLING = _table(
-    Telling, "telling", "id", "INSERT OR REPLACE INTO telling VALUES (?,?,?,?,?,?,?,?,?,?,?)", "id"
+    Telling,
+    "telling",
+    "id",
+    "INSERT OR REPLACE INTO telling VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    "id",
+    since=2,
 )
 NOTICE = _table(
     Notice,
@@ -314,6 +327,7 @@ NOTICE = _table(
     "id",
     "INSERT OR REPLACE INTO notice VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     "created_at",
+    since=2,
 )
 NOTE = _table(Note, "note", "name", "INSERT OR REPLACE INTO note VALUES (?,?)", "name")
 TASK_KEY = _table(TaskKey, "task_key", "key", "INSERT OR REPLACE INTO task_key VALUES (?,?,?)", "created_at")

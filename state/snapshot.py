@@ -15,12 +15,26 @@ from typing import Any
 
 from state.codec import NotJson, as_camel, from_json, raw_json, records_json, to_json
 from state.disk import write_atomically
-from state.records import Alert, Delivery, DeliveryState, ScheduleRecord, Task
+from state.records import (
+    Alert,
+    Delivery,
+    DeliveryState,
+    Notice,
+    NoticeState,
+    ScheduleRecord,
+    Silence,
+    Task,
+    Telling,
+)
 from state.store import Store, first
 
-SNAPSHOT_SCHEMA = 1
+SNAPSHOT_SCHEMA = 2
 TASKS_SHOWN = 10_000
+# Each takes about 900 bytes and 1 us with what has been told of it: of so many 4.5 MB, 5 ms of the loop.
+ALERTS_SHOWN = 5_000
 ALERTS_KEPT = timedelta(hours=48)
+# These speak of alerts, and what is owed of them is the notice: which channels were tried is no matter.
+NOTICE_KINDS = frozenset({"alert", "escalation", "resolved"})
 _CHECKSUM_KEY = b',"checksum":"'
 _CHECKSUM_END = b'"}'
 _CHECKSUM_SIZE = len(_CHECKSUM_KEY) + 64 + len(_CHECKSUM_END)
@@ -44,7 +58,11 @@ class Picture:
     tasks_total: int
     history: list[Task]
     alerts: list[Alert]
-    deliveries: list[Delivery]
+    alerts_total: int
+    tellings: list[Telling]
+    silences: list[Silence]
+    outbox: list[Delivery | Notice]
+    notices: list[Notice]
     items_json: bytes
     items_total: int
 
@@ -96,6 +114,8 @@ class Snapshot:
     def _take(self, now: datetime, generation: int, items_json: bytes, items_total: int) -> Picture:
         store = self._store
         kept_since = now - ALERTS_KEPT
+        alerts, alerts_total = _newest_alerts(store, kept_since)
+        shown = {it.id for it in alerts}
         return Picture(
             generation=generation,
             fields={
@@ -111,13 +131,42 @@ class Snapshot:
             tasks=first(store.tasks.values(), TASKS_SHOWN),
             tasks_total=len(store.tasks),
             history=list(store.history),
-            alerts=[
-                it for it in store.alerts.values() if it.resolved_at is None or it.resolved_at > kept_since
+            alerts=alerts,
+            alerts_total=alerts_total,
+            tellings=[it for it in store.tellings.values() if it.alert_id in shown],
+            silences=[it for it in store.silences.values() if it.ends_at > kept_since],
+            outbox=_outbox(store),
+            notices=[
+                it
+                for it in store.notices.values()
+                if it.delivered_at is not None and it.delivered_at > kept_since
             ],
-            deliveries=[it for it in store.deliveries.values() if it.state is not DeliveryState.DELIVERED],
             items_json=items_json,
             items_total=items_total,
         )
+
+
+def _newest_alerts(store: Store, kept_since: datetime) -> tuple[list[Alert], int]:
+    """The alerts to be shown, oldest first, and how many there are; of too many the open and the newest."""
+    opened: list[Alert] = []
+    ended: list[Alert] = []
+    for alert in reversed(store.alerts.values()):
+        if alert.resolved_at is None:
+            opened.append(alert)
+        elif alert.resolved_at > kept_since:
+            ended.append(alert)
+    alerts = opened + ended
+    return sorted(alerts[:ALERTS_SHOWN], key=lambda it: it.first_at), len(alerts)
+
+
+def _outbox(store: Store) -> list[Delivery | Notice]:
+    """What is not proved delivered: messages on one channel, and notices, which any of several may prove."""
+    deliveries = [
+        it
+        for it in store.deliveries.values()
+        if it.state is not DeliveryState.DELIVERED and it.kind not in NOTICE_KINDS
+    ]
+    return [*deliveries, *(it for it in store.notices.values() if it.state is NoticeState.OWED)]
 
 
 def encode(picture: Picture) -> bytes:
@@ -132,8 +181,12 @@ def encode(picture: Picture) -> bytes:
             "queueTotal": picture.tasks_total,
             "queue": records_json(picture.tasks),
             "taskHistory": records_json(picture.history),
+            "alertsTotal": picture.alerts_total,
             "alerts": records_json(picture.alerts),
-            "outbox": records_json(picture.deliveries),
+            "tellings": records_json(picture.tellings),
+            "silences": records_json(picture.silences),
+            "outbox": records_json(picture.outbox),
+            "notices": records_json(picture.notices),
         }
     )[:-1]
     return body + _CHECKSUM_KEY + hashlib.sha256(body).hexdigest().encode() + _CHECKSUM_END

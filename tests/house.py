@@ -113,6 +113,10 @@ class House:
     async def start(self) -> App:
         """Open the home and run."""
         await self.open()
+        return await self.start_open()
+
+    async def start_open(self) -> App:
+        """Run what is open."""
         await self.app.begin()
         parts = [part for part in self.app.parts if part.name in self.parts]
         self._loops = [asyncio.create_task(repeat(part, self.clock)) for part in parts]
@@ -147,7 +151,8 @@ class House:
         await self._close()
 
     async def _close(self) -> None:
-        for task in (*self._loops, *self._handling):
+        sending = self.app.dispatch._sending.values() if hasattr(self, "app") else ()
+        for task in (*self._loops, *self._handling, *sending):
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._loops = []

@@ -27,8 +27,8 @@ CODE_OF = {
     "state.database:StoreTooNew": UNREADABLE,
     "state.database:StoreError": WRONG,
     "daemon.engine.queue:QueueFull": WRONG,
-    "daemon.operations:Unknown": USAGE,
-    "daemon.operations:Unfit": USAGE,
+    "daemon.operations.refusals:Unknown": USAGE,
+    "daemon.operations.refusals:Unfit": USAGE,
     "daemon.cli.client:DaemonDown": NO_DAEMON,
     "daemon.cli.client:DaemonSilent": NO_DAEMON,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from daemon.config.problems import Findings, Place, shown
+from daemon.config.problems import Findings, Place, quoted, shown
 from daemon.config.sections import AlertsSection, ChannelEntry, Route
 from daemon.secret import Secret
 
@@ -56,6 +56,10 @@ CHANNELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "discord": ("discord", {"url": "DISCORD_WEBHOOK_URL"}),
 }
 _SECRET_OPTIONS = {"url", "apiKey", "password"}
+# Without these a channel of the environment cannot carry anything. `to` may come from the digest's target.
+NEEDED = {"smtp": ("from", "to"), "email": ("from", "to")}
+BOT_TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of the variable
+TARGET: Place = ("digestNotificationTarget",)
 RECORDS = {"log", "file"}  # types by which nobody is told
 DEFAULT_RECEIVER = "default"
 # In this order each stands in for the one before: what was set up for alerts first, the team's rooms last.
@@ -109,7 +113,10 @@ def _value_of(variable: str, text: str, findings: Findings) -> object:
 def channels_of(
     environ: Mapping[str, str], taken: Collection[str], findings: Findings
 ) -> dict[str, ChannelEntry]:
-    """Make the channels the environment describes, but for names the file has taken, and always `log`."""
+    """Make the channels the environment describes, but for names the file has taken, and always `log`.
+
+    Some may lack what they need; `without_the_lacking` tells of those.
+    """
     made = {"log": ChannelEntry(type="log", options={})}
     for name, (kind, variables) in CHANNELS.items():
         used = {
@@ -129,11 +136,76 @@ def channels_of(
     return made
 
 
+def slack_by_token(
+    environ: Mapping[str, str], room: str, raw: Mapping[str, Any], findings: Findings
+) -> ChannelEntry | None:
+    """Make the channel `slack` of the bot's token and the room that the digest's target names.
+
+    It takes the place of the webhook's, whose room is fixed. Without a room the token alone reaches nobody,
+    which is told unless an entry of the file uses it.
+    """
+    token, has_webhook = environ.get(BOT_TOKEN, "").strip(), environ.get("SLACK_WEBHOOK_URL", "").strip()
+    if not token or _is_used(raw.get("channels"), f"env:{BOT_TOKEN}"):
+        return None
+    findings.variables[(BOT_TOKEN,)] = BOT_TOKEN
+    if not room:
+        instead = "; SLACK_WEBHOOK_URL is used" if has_webhook else ""
+        text = f"it needs a room: write the room's id into digestNotificationTarget{instead}"
+        findings.warn((BOT_TOKEN,), text)
+        return None
+    if has_webhook:
+        text = f"this goes to {quoted(room)}, so SLACK_WEBHOOK_URL is not used"
+        findings.warn((BOT_TOKEN,), text)
+    findings.variables.pop(("channels", "slack", "url"), None)
+    findings.variables[("channels", "slack")] = BOT_TOKEN
+    findings.said_at[("channels", "slack", "target")] = TARGET
+    options = {"token": Secret(token), "target": room}
+    return ChannelEntry(type="slack", options=options, variables={"token": BOT_TOKEN})
+
+
+def _is_used(value: object, reference: str) -> bool:
+    if isinstance(value, Mapping):
+        return any(_is_used(inner, reference) for inner in value.values())
+    if isinstance(value, list):
+        return any(_is_used(inner, reference) for inner in value)
+    return value == reference
+
+
+def without_the_lacking(channels: Mapping[str, ChannelEntry], findings: Findings) -> dict[str, ChannelEntry]:
+    """Leave out the channels of the environment that lack what they need, and say what it is.
+
+    It is a warning and no mistake: other programs share these variables.
+    """
+    whole: dict[str, ChannelEntry] = {}
+    told: list[ChannelEntry] = []
+    for name, entry in channels.items():
+        if not (missing := lacking(entry)):
+            whole[name] = entry
+        elif not any(entry is it for it in told):
+            told.append(entry)
+            text = f"mail needs {' and '.join(missing)} as well; the channel {name} is left out"
+            findings.warn(("channels", name), text)
+    return whole
+
+
+def lacking(entry: ChannelEntry) -> list[str]:
+    """The variables that a channel of the environment still needs."""
+    if entry.variables is None:
+        return []
+    variables = CHANNELS[entry.type][1] if entry.type in NEEDED else {}
+    return [variables[option] for option in NEEDED.get(entry.type, ()) if option not in entry.options]
+
+
+def addresses(text: str) -> list[str]:
+    """The mail addresses of a list with commas."""
+    return [address.strip() for address in text.split(",") if address.strip()]
+
+
 def _option(option: str, text: str) -> object:
     if option in _SECRET_OPTIONS:
         return Secret(text)
     if option == "to":
-        return [address.strip() for address in text.split(",") if address.strip()]
+        return addresses(text)
     return int(text) if option == "port" and text.isascii() and text.isdigit() and len(text) < 6 else text
 
 

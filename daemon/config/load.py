@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from daemon.config import environment
+from daemon.config.digest_channel import aimed, room_of
 from daemon.config.file import BUILTIN_SCHEDULES, ConfigFile
 from daemon.config.positions import LONGEST_FILE, Document, read_document
 from daemon.config.problems import ConfigError, Findings, Place, Problem, key_text, kind_of
@@ -91,10 +92,17 @@ def draft_config(path: Path | None, environ: Mapping[str, str]) -> Draft:
     taken = frozenset(named if isinstance(named, Mapping) else ())
     channels = environment.channels_of(environ, taken, findings)
     channels |= _channels(parsed.channels, around, findings)
+    wanted, target = parsed.digest_notification_channel, parsed.digest_notification_target
+    if "slack" not in taken:
+        room = room_of(wanted, target, taken.union(channels))
+        by_token = environment.slack_by_token(environ, room, raw, findings)
+        channels |= {} if by_token is None else {"slack": by_token}
+    derived = aimed(wanted, target, channels, findings)
+    channels = environment.without_the_lacking(channels, findings)
     return Draft(
-        config=_assemble(path, folder, parsed, channels),
+        config=_assemble(path, folder, parsed, channels, derived),
         findings=findings,
-        named=taken.union(channels),
+        named=taken.union(channels, derived),
     )
 
 
@@ -193,11 +201,15 @@ def _resolved(value: Any, place: Place, around: Surroundings, findings: Findings
 
 
 def _assemble(
-    path: Path | None, folder: Path, parsed: ConfigFile, channels: Mapping[str, ChannelEntry]
+    path: Path | None,
+    folder: Path,
+    parsed: ConfigFile,
+    channels: Mapping[str, ChannelEntry],
+    derived: Mapping[str, ChannelEntry],
 ) -> Config:
     digest = DigestSection(
         timezone=parsed.timezone,
-        channel=parsed.digest_notification_channel,
+        channel=next(iter(derived), parsed.digest_notification_channel),
         target=parsed.digest_notification_target,
         threshold=parsed.draft_score_threshold,
         app_url=parsed.app_url,
@@ -217,7 +229,7 @@ def _assemble(
         },
         schedules=parsed.schedules,
         digest=digest,
-        channels=channels,
+        channels={**channels, **derived},
         alerts=environment.with_default_route(parsed.alerts, channels),
         queue=parsed.queue,
         reports=parsed.reports,

@@ -58,6 +58,9 @@ class Findings:
     warnings: list[Problem] = field(default_factory=list)
     broken: set[Place] = field(default_factory=set)
     misspelt: set[Place] = field(default_factory=set)  # where a key would be, had it been spelt rightly
+    said_at: dict[Place, Place] = field(
+        default_factory=dict
+    )  # where what stands at a place was really written
 
     def problem(self, place: Place, text: str) -> None:
         """Record a mistake at `place`, unless that place or one around it is known to be broken."""
@@ -82,14 +85,13 @@ class Findings:
         self.broken.add(place)
 
     def _at(self, place: Place, text: str) -> Problem:
-        variable = next(
-            (self.variables[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self.variables), None
-        )
+        prefixes = [place[:length] for length in range(len(place), -1, -1)]
+        if (elsewhere := next((it for it in prefixes if it in self.said_at), None)) is not None:
+            return self._at(self.said_at[elsewhere], text)
+        variable = next((self.variables[it] for it in prefixes if it in self.variables), None)
         if variable is not None:
             return Problem(ENVIRONMENT, None, variable, text)
-        line = next(
-            (self.lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in self.lines), None
-        )
+        line = next((self.lines[it] for it in prefixes if it in self.lines), None)
         return Problem(self.file, line, key_text(place), text)
 
 

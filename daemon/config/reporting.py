@@ -83,6 +83,9 @@ class WatchdogSection(Section):
         default=timedelta(seconds=1), description="How often the loop proves its life."
     )
     hung_after: Span = Field(default=timedelta(seconds=45), description="The silence that counts as hung.")
+    stopped_after: Span = Field(
+        default=timedelta(minutes=10), description="How long a daemon may stay stopped before it is alerted."
+    )
     heartbeat_gap: Span = Field(
         default=timedelta(minutes=15), description="The gap between heartbeat tasks that is alerted."
     )

@@ -85,6 +85,10 @@ class ScheduleEntry(Section):
         default=timedelta(hours=24), description="How late a missed fire is still made up."
     )
     lane: Lane | None = Field(default=None, description="The lane of the queue its tasks wait in.")
+    deadline: Span | None = Field(
+        default=None,
+        description="How long after its time a run must have succeeded; later is a critical alert.",
+    )
     enabled: Flag = Field(default=True, description="false keeps the entry and fires nothing.")
 
 
@@ -159,19 +163,37 @@ class Route(Section):
         default=(), description="The severities it takes; empty for all."
     )
     match: Mapping[Text, Text] = Field(
-        default={}, description="Labels an alert must have, with their values."
+        default={},
+        description='Labels an alert must have, or its "name", each with a value that may hold * and ?.',
     )
     receiver: FilledText = Field(description="The name of a receiver under `alerts.receivers`.")
-    group_wait: Duration = Field(
-        default=timedelta(0), description="How long to wait for more of the same before telling."
+    group_wait: Duration | None = Field(
+        default=None, description="How long to wait for more before telling; else `alerts.groupWait`."
     )
     repeat_interval: Span = Field(
         default=timedelta(hours=1), description="How often an alert that stays open is told again."
     )
     escalate_after: Span | None = Field(
-        default=None, description="When an unacknowledged critical alert is told further."
+        default=None,
+        description="When an unacknowledged critical alert is told further: by the receiver's next channels.",
     )
-    escalate_to: FilledText | None = Field(default=None, description="The receiver it is told further to.")
+    escalate_to: FilledText | None = Field(
+        default=None, description="The receiver it is told further to, in place of those channels."
+    )
+
+
+class Inhibition(Section):
+    """What is not told by itself while something that explains it is open; it is counted there."""
+
+    source: FilledText = Field(
+        description="The name of the alert that explains others; * and ? may stand in it."
+    )
+    targets: tuple[FilledText, ...] = Field(
+        min_length=1, description="The names of the alerts it explains; * and ? may stand in them."
+    )
+    equal: tuple[FilledText, ...] = Field(
+        default=(), description="Labels that must have the same value in both; empty for none."
+    )
 
 
 class AlertsSection(Section):
@@ -187,12 +209,18 @@ class AlertsSection(Section):
     retention: Span = Field(
         default=timedelta(hours=48), description="How long a resolved alert stays in the JSON state."
     )
+    group_wait: Duration = Field(
+        default=timedelta(seconds=5), description="How long to wait for more before telling of a first alert."
+    )
     receivers: Mapping[Name, tuple[FilledText, ...]] = Field(
         default={},
         description="Named lists of channels, in the order in which each stands in for the one before.",
     )
     routes: tuple[Route, ...] = Field(
         default=(), description="Which alerts go to which receiver; the first that fits."
+    )
+    inhibitions: tuple[Inhibition, ...] = Field(
+        default=(), description="What explains what, beside what the daemon knows by itself."
     )
 
 
@@ -224,7 +252,7 @@ class DigestSection:
     """All that the nightly batch and the morning message need to know."""
 
     timezone: str  # the zone whose dates the digests bear
-    channel: str  # the name of the channel a digest goes to
+    channel: str  # the name of the channel a digest goes to, derived for the target where there is one
     target: str  # a room, addresses, or the name of a channel that is taken instead
     threshold: float  # a score strictly above it marks an item
     app_url: str | None  # where the button of a message leads

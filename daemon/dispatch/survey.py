@@ -11,6 +11,7 @@ from enum import StrEnum
 from daemon.config.sections import Route
 from daemon.dispatch.inhibition import Inhibition
 from daemon.dispatch.routing import Routing
+from daemon.dispatch.silences import covers
 from state.records import Alert, Severity, Silence, Telling, replace
 
 
@@ -69,8 +70,6 @@ class SilenceOf:
         self._silences = tuple(silences)
 
     def __call__(self, alert: Alert) -> Silence | None:
-        from daemon.dispatch.silences import covers
-
         return next((it for it in self._silences if covers(it.match, alert)), None)
 
 

@@ -1,7 +1,8 @@
 """What a person reads of alerts: at three in the morning, on a phone, half awake."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +21,10 @@ SAID = {
 # In what order things are read: what is worst and new first.
 RANK = {Word.FURTHER: 0, Word.FIRED: 1, Word.WORSE: 1, Word.AGAIN: 2, Word.OVER: 3}
 MOST_LABELS_TOLD = 8
+MOST_DETAILS_TOLD = 8
 LONGEST_ERROR = 800
+LONGEST_DETAIL = 400
+ERRORS = ("error", "reason")  # the details that say what went wrong: these are told in the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +127,19 @@ def _facts_of_one(news: News, scene: Scene) -> tuple[tuple[str, str], ...]:
     if alert.resolved_at is not None and alert.resolved_at != alert.first_at:
         facts.append(("Over", _time(alert.resolved_at)))
     facts += [(name.capitalize(), value) for name, value in list(alert.labels.items())[:MOST_LABELS_TOLD]]
+    facts += _details(alert)
     if (children := scene.children.get(alert.id, 0)) > 0:
         facts.append(("Comes of it", f"{children:,} more alerts, not told one by one"))
     return (*facts, ("Host", scene.host))
+
+
+def _details(alert: Alert) -> Iterator[tuple[str, str]]:
+    """What else is known, where it can be said in a line: "inFlight" becomes "In flight"."""
+    known = [(name, value) for name, value in alert.details.items() if name not in ERRORS and value]
+    for name, value in known[:MOST_DETAILS_TOLD]:
+        told = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name)
+        yield words.capitalize(), told[:LONGEST_DETAIL]
 
 
 def _facts_of_many(ordered: Sequence[News], scene: Scene) -> tuple[tuple[str, str], ...]:
@@ -155,7 +169,7 @@ def _entry(news: News, scene: Scene) -> Entry:
 
 
 def _error_of(alert: Alert) -> str | None:
-    for name in ("error", "reason"):
+    for name in ERRORS:
         if (said := alert.details.get(name)) is not None:
             return str(said)[:LONGEST_ERROR]
     return None

@@ -69,7 +69,7 @@ HandlerFunction = Callable[["Context"], Awaitable[Outcome | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """A handler with its defaults; a schedule entry in the config may override the latter four."""
+    """A handler with its defaults; a schedule entry in the config may say otherwise, but for the name."""
 
     name: str
     run: HandlerFunction
@@ -79,6 +79,7 @@ class Handler:
     in_history: bool = True  # False for heartbeats: they are not history
     timeout: timedelta = DEFAULT_TIMEOUT
     max_attempts: int = 3
+    deadline: timedelta | None = None  # how long after its time a scheduled run must have succeeded
     summary: str = ""  # the first line of its docstring, for people
 
     def __call__(self, ctx: "Context") -> Awaitable[Outcome | None]:
@@ -94,6 +95,7 @@ def handler(
     in_history: bool = True,
     timeout: str = "10m",
     max_attempts: int = 3,
+    deadline: str | None = None,
 ) -> Callable[[HandlerFunction], Handler]:
     """Make a handler of an async function. Nothing is registered: the loader finds it by name."""
     from daemon.durations import parse_duration
@@ -108,6 +110,7 @@ def handler(
             in_history=in_history,
             timeout=parse_duration(timeout),
             max_attempts=max_attempts,
+            deadline=None if deadline is None else parse_duration(deadline),
             summary=(run.__doc__ or "").strip().split("\n")[0],
         )
 

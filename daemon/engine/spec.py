@@ -40,6 +40,7 @@ class ScheduleSpec:
     overlap: Overlap = Overlap.SKIP
     catch_up: CatchUp = CatchUp.NEWEST
     catch_up_window: timedelta = timedelta(hours=24)
+    deadline: timedelta | None = None  # how long after its nominal time a slot must have been served
 
     def lane_for(self, trigger: Trigger) -> Lane:
         """What was missed is made up beside the regular work, never in front of it."""

@@ -36,6 +36,7 @@ class Message:
     # Messages about one incident share it: a thread of mails, the dedup key of a pager. The one of kind
     # "resolved" ends it.
     thread: str | None = None
+    closes: tuple[str, ...] = ()  # every thread that is at its end with this message, its own among them
     created_at: datetime
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONNECT_S = 2.0
 SILENCE_S = 5.0
 TOTAL_S = 10.0
+LONGEST_S = 20.0  # whatever a channel asks for
 
 MOST_CONNECTIONS = 20
 MOST_CONNECTIONS_PER_HOST = 4
@@ -69,11 +70,17 @@ class HttpClient:
     """
 
     def __init__(
-        self, *, allow_private: bool = False, connect_s: float = CONNECT_S, silence_s: float = SILENCE_S
+        self,
+        *,
+        allow_private: bool = False,
+        connect_s: float = CONNECT_S,
+        silence_s: float = SILENCE_S,
+        longest_s: float = LONGEST_S,
     ) -> None:
         self._allow_private = allow_private
         self._connect_s = connect_s
         self._silence_s = silence_s
+        self._longest_s = longest_s
         self._session: aiohttp.ClientSession | None = None
         self._is_closed = False
 
@@ -191,11 +198,12 @@ class HttpClient:
     def _limits(self, timeout_s: float) -> "aiohttp.ClientTimeout":
         import aiohttp
 
+        total_s = min(timeout_s, self._longest_s)
         return aiohttp.ClientTimeout(
-            total=timeout_s,
+            total=total_s,
             sock_connect=self._connect_s,
             sock_read=self._silence_s,
-            ceil_threshold=timeout_s + 1,  # by default limits from 5 s on are rounded up to a whole second
+            ceil_threshold=total_s + 1,  # by default limits from 5 s on are rounded up to a whole second
         )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from daemon.clock import Clock
 from daemon.notify.base import Channel, ChannelError, Failure, Message
+from daemon.notify.health import ChannelHealth, HealthBook
 from daemon.notify.text import cut, headline, one_line
 from state.database import StoreError
 from state.records import Delivery, DeliveryState, replace
@@ -68,6 +69,7 @@ class Notifier:
 
     def __init__(self, channels: Mapping[str, Channel], store: "Store", clock: Clock) -> None:
         self._channels = dict(channels)
+        self.book = HealthBook(channels)
         self._store = store
         self._clock = clock
         self._turns: dict[str, _Turn] = {}
@@ -80,6 +82,10 @@ class Notifier:
         """The channels by name."""
         return self._channels
 
+    def health(self) -> Mapping[str, ChannelHealth]:
+        """How each channel fares, by its name."""
+        return self.book.health
+
     def is_delivery(self, name: str) -> bool:
         """Whether what this channel calls delivered has reached people; a record in the log has not."""
         return self._channel(name).is_delivery
@@ -89,12 +95,22 @@ class Notifier:
         at = self._retry_at.get(delivery.id)
         return None if at is None else max(at - self._clock.now(), timedelta(0))
 
-    async def send(self, message: Message, *, to: str, subject: str, resend: bool = False) -> Delivery:
+    async def send(
+        self,
+        message: Message,
+        *,
+        to: str,
+        subject: str,
+        resend: bool = False,
+        within_s: float = SEND_S,
+        even_unrecorded: bool = False,
+    ) -> Delivery:
         """Send a message on the channel `to` unless it is known, or may be, that it has been.
 
         The answer is what is known afterwards, whatever went wrong on the way: DELIVERED with the proof,
         RETRYABLE or FAILED where it is known not to have arrived, UNKNOWN where that cannot be known.
         The same message on the same channel is one delivery, however often and by how many it is sent.
+        `even_unrecorded`: send also where the intent cannot be written, as an alert must on a full disk.
 
         Raises:
             ValueError: there is no such channel.
@@ -109,13 +125,25 @@ class Notifier:
             known = self._unrecorded.get(delivery_id) or self._store.deliveries.get(delivery_id)
             choice = decide(known, resend=resend)
             if choice is Choice.SEND:
-                intended = await self._intend(delivery_id, known, message, to, subject)
-                return await self._record(await self._try(channel, message, intended))
+                intended = self._intended(delivery_id, known, message, to, subject)
+                await self._keep_intent(intended, is_needed=not even_unrecorded)
+                ended = await self._try(channel, message, intended, within_s)
+                self.book.note(ended, self._clock.now())
+                return await self._record(ended)
             assert known is not None, "what is kept is known"
             if choice is Choice.KEEP:
                 return await self._record(known) if delivery_id in self._unrecorded else known
             error = "the program ended while it was being sent; it may have arrived"
             return await self._record(replace(known, state=DeliveryState.UNKNOWN, error=error))
+
+    async def keep_unrecorded(self) -> None:
+        """Write the outcomes that the disk refused, if it has room by now."""
+        owed = list(self._unrecorded.values())
+        if not owed:
+            return
+        with suppress(StoreError):  # it was told when they were refused; they stay owed
+            await self._store.commit(*owed)
+            self._unrecorded = {key: it for key, it in self._unrecorded.items() if it not in owed}
 
     async def close(self) -> None:
         """Refuse what comes, and wait for what is being sent; at most as long as a send may take."""
@@ -145,11 +173,11 @@ class Notifier:
             if turn.users == 0:
                 del self._turns[delivery_id]
 
-    async def _intend(
+    def _intended(
         self, delivery_id: str, known: Delivery | None, message: Message, to: str, subject: str
     ) -> Delivery:
         now = self._clock.now()
-        intended = Delivery(
+        return Delivery(
             id=delivery_id,
             kind=message.kind,
             subject=subject,
@@ -160,13 +188,20 @@ class Notifier:
             created_at=known.created_at if known else now,
             last_tried_at=now,
         )
-        await self._store.commit(intended)
-        return intended
 
-    async def _try(self, channel: Channel, message: Message, intended: Delivery) -> Delivery:
+    async def _keep_intent(self, intended: Delivery, *, is_needed: bool) -> None:
+        try:
+            await self._store.commit(intended)
+        except StoreError as error:
+            if is_needed:
+                raise
+            fields = {"delivery": intended.id, "error": str(error)}
+            log.warning("delivery.unintended", extra={"fields": fields})
+
+    async def _try(self, channel: Channel, message: Message, intended: Delivery, within_s: float) -> Delivery:
         self._retry_at.pop(intended.id, None)
         try:
-            async with asyncio.timeout(SEND_S):
+            async with asyncio.timeout(within_s):
                 receipt = await channel.send(message)
         except ChannelError as error:
             if error.retry_after is not None and error.failure is Failure.TRANSIENT:

@@ -2,9 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.clock import Clock
 from daemon.engine.plain import clean, plain_or_why
@@ -12,6 +12,9 @@ from state.codec import to_json
 from state.database import StoreError
 from state.records import Alert, Severity, replace
 from state.store import Change, Store
+
+if TYPE_CHECKING:
+    from daemon.watch.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +33,27 @@ class Alerts:
     in one instant are still one alert with a count.
     """
 
-    def __init__(self, store: Store, clock: Clock, retention: timedelta) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, retention: timedelta, journal: "Journal | None" = None
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._retention = retention
+        self.retention = retention
+        self._journal = journal
         self._unstored: dict[str, Alert] = {}
         self._open = {it.fingerprint: it for it in store.alerts.values() if it.is_open}
+        self._changed: Callable[[], None] = lambda: None
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Have something called whenever there may be news of an alert."""
+        self._changed = call
+
+    def known(self) -> list[Alert]:
+        """Every alert that is kept, open or over, each as it is by now."""
+        newest = dict(self._store.alerts)
+        newest.update((key, it) for key, it in self._unstored.items() if not self._is_stored_later(it))
+        newest.update((alert.id, alert) for alert in self._open.values())
+        return list(newest.values())
 
     @property
     def open(self) -> list[Alert]:
@@ -48,7 +66,7 @@ class Alerts:
 
     def newest(self, alert: Alert) -> Alert:
         """The same alert as it is by now, here or on the disk."""
-        known = (alert, self._open.get(alert.fingerprint), self._store.alerts.get(alert.id))
+        known = (self._open.get(alert.fingerprint), alert, self._store.alerts.get(alert.id))
         same = [it for it in known if it is not None and it.id == alert.id]
         return max(same, key=lambda it: (not it.is_open, it.count))
 
@@ -84,17 +102,22 @@ class Alerts:
                 last_at=now,
             )
         else:
+            is_worse = severity.rank > known.severity.rank
             alert = replace(
                 known,
-                severity=max(known.severity, severity, key=lambda it: it.rank),
+                severity=severity if is_worse else known.severity,
                 summary=summary,
                 details=details,
                 advice=advice,
                 count=known.count + 1,
                 last_at=now,
+                # Who took on an error has not taken on the critical alert that it has become.
+                acknowledged_at=None if is_worse else known.acknowledged_at,
+                acknowledged_by=None if is_worse else known.acknowledged_by,
             )
         self._open[print_] = alert
-        _log("alert.fired" if known is None else "alert.repeated", alert)
+        self._tell_log(_event(known, alert), alert)
+        self._changed()
         return alert
 
     def resolving(self, name: str, labels: Mapping[str, str] | None = None) -> Alert | None:
@@ -103,7 +126,8 @@ class Alerts:
         if known is None:
             return None
         alert = replace(known, resolved_at=self._clock.now())
-        log.info("alert.resolved", extra={"fields": {"alert": alert.id, "name": name, **alert.labels}})
+        self._tell_log("resolved", alert, logging.INFO)
+        self._changed()
         return alert
 
     async def fire(self, name: str, **about: Any) -> Alert:
@@ -121,7 +145,20 @@ class Alerts:
         alert = replace(self.firing(name, **about), resolved_at=self._clock.now())
         del self._open[alert.fingerprint]
         await self._keep(alert)
+        self._changed()
         return alert
+
+    async def acknowledge(self, alert: Alert, by: str) -> Alert:
+        """Note that somebody is on it: it is not repeated, and goes no further, unless it gets worse."""
+        known = self._open.get(alert.fingerprint, alert)
+        if known.acknowledged_at is not None:
+            return known
+        taken = replace(known, acknowledged_at=self._clock.now(), acknowledged_by=by)
+        self._open[alert.fingerprint] = taken
+        self._tell_log("acknowledged", taken, logging.INFO, by=by)
+        await self._keep(taken)
+        self._changed()
+        return taken
 
     async def resolve(self, name: str, labels: Mapping[str, str] | None = None) -> Alert | None:
         """Close it, durably; None when it was not open."""
@@ -138,15 +175,21 @@ class Alerts:
             acknowledged_at=alert.acknowledged_at or self._clock.now(),
             acknowledged_by=alert.acknowledged_by or by,
         )
-        log.info("alert.closed", extra={"fields": {"alert": closed.id, "name": closed.name, "by": by}})
+        self._tell_log("closed", closed, logging.INFO, by=by)
         await self._keep(closed)
+        self._changed()
         return closed
+
+    def note(self, event: str, **fields: Any) -> None:
+        """Put an event into the journal of alerts."""
+        if self._journal is not None:
+            self._journal.add(event, self._clock.now(), **fields)
 
     def forget_old(self, now: datetime) -> Change:
         """What takes the alerts that ended longer ago than the retention out of the state."""
         change = Change()
         for alert in self._store.alerts.values():
-            if alert.resolved_at is not None and alert.resolved_at < now - self._retention:
+            if alert.resolved_at is not None and alert.resolved_at < now - self.retention:
                 change.delete(alert)
         return change
 
@@ -172,6 +215,23 @@ class Alerts:
             return False
         return stored.resolved_at is not None or alert.resolved_at is None
 
+    def _tell_log(self, event: str, alert: Alert, level: int | None = None, **more: Any) -> None:
+        """One line in the log for who watches it, one in the journal for who looks back."""
+        said = {"alert": alert.id, "name": alert.name, "summary": alert.summary, "count": alert.count, **more}
+        advice = {"advice": alert.advice} if alert.advice else {}
+        fields = {**said, **alert.labels, **advice, **alert.details}
+        log.log(
+            LEVELS[alert.severity] if level is None else level, f"alert.{event}", extra={"fields": fields}
+        )
+        self.note(
+            event,
+            **said,
+            severity=alert.severity.value,
+            labels=alert.labels,
+            firstAt=alert.first_at,
+            details=alert.details if event in ("fired", "worsened") else {},
+        )
+
     async def _keep(self, alert: Alert) -> None:
         try:
             await self._store.commit(alert)
@@ -187,7 +247,7 @@ def fingerprint(name: str, labels: Mapping[str, str]) -> str:
     return hashlib.sha256(name.encode() + to_json(sorted(labels.items()))).hexdigest()[:16]
 
 
-def _log(event: str, alert: Alert) -> None:
-    fields = {"alert": alert.id, "name": alert.name, "summary": alert.summary, "count": alert.count}
-    more = {**alert.labels, **({"advice": alert.advice} if alert.advice else {}), **alert.details}
-    log.log(LEVELS[alert.severity], event, extra={"fields": {**fields, **more}})
+def _event(before: Alert | None, after: Alert) -> str:
+    if before is None:
+        return "fired"
+    return "worsened" if after.severity is not before.severity else "repeated"

@@ -26,7 +26,7 @@ class Failures:
 
     def __init__(self, store: Store, alerts: Alerts, limit: int) -> None:
         self._alerts = alerts
-        self._limit = limit
+        self.limit = limit
         self._records = dict(store.handlers)
         self._allowance = Allowance(log.handle)
 
@@ -67,7 +67,7 @@ class Failures:
         streak = self._records[name].failure_streak if name in self._records else 0
         details = {"task": task.id, "attempt": task.attempt, "error": task.error, "failure_streak": streak}
         advice = f"nightdesk history --handler {name}"
-        if streak >= self._limit:
+        if streak >= self.limit:
             summary = f"{name} has failed {streak} times in a row: {task.error}"
             ended.alarms.append(
                 self._alerts.firing(

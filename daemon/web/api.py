@@ -1,34 +1,16 @@
 """The routes of the API, one function each, and the table of them all."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
-
+from daemon.web.alerting import ALERT_ROUTES
 from daemon.web.asking import Answer, Asking
+from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read, wait_of
 
-SMALL_BODY = 64 * 1024
 ITEMS_BODY = 1024 * 1024
-LONGEST_WAIT_S = 60
 DEFAULT_ROWS = 100
 MOST_ROWS = 10_000
 FARTHEST = 1_000_000_000
-Short = Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class Scope(StrEnum):
-    """What a caller has to be allowed to."""
-
-    OPEN = "open"
-    READ = "read"
-    OPERATE = "operate"
-
-
-class Body(Struct, forbid_unknown_fields=True, rename="camel"):
-    """What all bodies are: objects whose fields are known."""
 
 
 class NewTask(Body):
@@ -50,41 +32,13 @@ class NewPause(Body):
     """A pause, its end and its reason."""
 
     until: Short
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    reason: Reason
 
 
 class NewSend(Body):
     """A digest to send; `again` where its first outcome is unknown."""
 
     again: bool = False
-
-
-class NewResolve(Body):
-    """Who says that an alert is over."""
-
-    by: Short = "operator"
-
-
-class NewTest(Body):
-    """The channel to try."""
-
-    channel: Short
-
-
-class Nothing(Body):
-    """A body that says nothing: what is asked for stands in the path."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One row of the table: what is asked, who may ask, how much may be sent, who answers."""
-
-    method: str
-    path: str
-    scope: Scope
-    answer: Callable[[Asking], Awaitable[Answer]]
-    body: type | None = None
-    most_bytes: int = SMALL_BODY
 
 
 async def livez(asking: Asking) -> Answer:
@@ -120,7 +74,7 @@ async def tasks(asking: Asking) -> Answer:
 
 async def task(asking: Asking) -> Answer:
     """One task; `wait` so many seconds for its end."""
-    return Answer(value=await asking.operations.task(asking.path["id"], _wait(asking)))
+    return Answer(value=await asking.operations.task(asking.path["id"], wait_of(asking)))
 
 
 async def history(asking: Asking) -> Answer:
@@ -160,42 +114,21 @@ async def send_digest(asking: Asking) -> Answer:
     named = asking.path["date"]
     day = None if named == "newest" else asking.day(named)
     wanted = asking.read(NewSend)
-    sent = await asking.operations.send_digest(day, again=wanted.again, wait_s=_wait(asking))
+    sent = await asking.operations.send_digest(day, again=wanted.again, wait_s=wait_of(asking))
     return Answer(value=sent, status=HTTPStatus.ACCEPTED)
-
-
-async def alerts(asking: Asking) -> Answer:
-    """Alerts of late, or only those with `open=1`."""
-    return Answer(value=await asking.operations.alerts(open_only=bool(asking.count("open", 0, 1))))
-
-
-async def resolve_alert(asking: Asking) -> Answer:
-    """Close an open alert by its id, or by its name where that is clear."""
-    by = asking.read(NewResolve).by
-    return Answer(value=await asking.operations.resolve_alert(asking.path["id"], by))
-
-
-async def channels(asking: Asking) -> Answer:
-    """The channels that can be sent on."""
-    return Answer(value=await asking.operations.channels())
-
-
-async def test_channel(asking: Asking) -> Answer:
-    """Send a test message on a channel."""
-    return Answer(value=await asking.operations.test_channel(asking.read(NewTest).channel))
 
 
 async def new_task(asking: Asking) -> Answer:
     """Promise one task of a handler."""
     new = asking.read(NewTask)
-    made = await asking.operations.enqueue(new.handler, new.args, new.key, _wait(asking))
+    made = await asking.operations.enqueue(new.handler, new.args, new.key, wait_of(asking))
     return Answer(value=made, status=HTTPStatus.ACCEPTED)
 
 
 async def trigger(asking: Asking) -> Answer:
     """Run a schedule now, beside its slots."""
     new = asking.read(NewRun)
-    made = await asking.operations.trigger(asking.path["name"], new.args, new.key, _wait(asking))
+    made = await asking.operations.trigger(asking.path["name"], new.args, new.key, wait_of(asking))
     return Answer(value=made, status=HTTPStatus.ACCEPTED)
 
 
@@ -211,41 +144,22 @@ async def resume(asking: Asking) -> Answer:
     return Answer(value=await asking.operations.resume(asking.path["name"]))
 
 
-def _wait(asking: Asking) -> int:
-    return asking.count("wait", 0, LONGEST_WAIT_S)
-
-
-def _read(path: str, answer: Callable[[Asking], Awaitable[Answer]], scope: Scope = Scope.READ) -> Route:
-    return Route(method="GET", path=path, scope=scope, answer=answer)
-
-
-def _do(
-    path: str, answer: Callable[[Asking], Awaitable[Answer]], body: type, most_bytes: int = SMALL_BODY
-) -> Route:
-    return Route(
-        method="POST", path=path, scope=Scope.OPERATE, answer=answer, body=body, most_bytes=most_bytes
-    )
-
-
-ROUTES = (
-    _read("/livez", livez, Scope.OPEN),
-    _read("/readyz", readyz, Scope.OPEN),
-    _read("/api/status", status),
-    _read("/api/schedules", schedules),
-    _do("/api/schedules/{name}/trigger", trigger, NewRun),
-    _do("/api/schedules/{name}/pause", pause, NewPause),
-    _do("/api/schedules/{name}/resume", resume, Nothing),
-    _read("/api/tasks", tasks),
-    _do("/api/tasks", new_task, NewTask),
-    _read("/api/tasks/{id}", task),
-    _read("/api/history", history),
-    _read("/api/items", items),
-    _do("/api/items", add_items, list, ITEMS_BODY),
-    _read("/api/digests", digests),
-    _read("/api/digests/{date}", digest),
-    _do("/api/digests/{date}/send", send_digest, NewSend),
-    _read("/api/alerts", alerts),
-    _do("/api/alerts/{id}/resolve", resolve_alert, NewResolve),
-    _read("/api/channels", channels),
-    _do("/api/notify/test", test_channel, NewTest),
+ROUTES: tuple[Route, ...] = (
+    read("/livez", livez, Scope.OPEN),
+    read("/readyz", readyz, Scope.OPEN),
+    read("/api/status", status),
+    read("/api/schedules", schedules),
+    do("/api/schedules/{name}/trigger", trigger, NewRun),
+    do("/api/schedules/{name}/pause", pause, NewPause),
+    do("/api/schedules/{name}/resume", resume, Nothing),
+    read("/api/tasks", tasks),
+    do("/api/tasks", new_task, NewTask),
+    read("/api/tasks/{id}", task),
+    read("/api/history", history),
+    read("/api/items", items),
+    do("/api/items", add_items, list, ITEMS_BODY),
+    read("/api/digests", digests),
+    read("/api/digests/{date}", digest),
+    do("/api/digests/{date}/send", send_digest, NewSend),
+    *ALERT_ROUTES,
 )

@@ -14,9 +14,10 @@ from aiohttp import web
 
 from daemon.operations import Operations
 from daemon.web.address import socket_address
-from daemon.web.api import ROUTES, Route
+from daemon.web.api import ROUTES
 from daemon.web.asking import Answer, Asking
 from daemon.web.problems import PROBLEM_TYPE, RETRY_AFTER_S, TooLarge, TooSlow, detail_of, problem, status_of
+from daemon.web.route import Route
 from state.codec import to_json
 from state.records import Severity
 

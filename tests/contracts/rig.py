@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from daemon.notify.base import Failure
@@ -13,7 +13,7 @@ class There(Protocol):
     """A receiver that is there, and what it has been sent."""
 
     url: str
-    bodies: list[bytes]
+    bodies: list[bytes]  # one a message; what asks without sending one leaves none, or an empty one
     heads: list[bytes]
     arrived: asyncio.Event  # set once a message, or the place to put it, has been asked for
     connections: int
@@ -31,3 +31,7 @@ class Rig:
     failing: Mapping[Failure, Mapping[str, Opening]]  # what each failure has to be told as
     silent: Opening  # takes the message and never answers
     gone: Callable[[], Mapping[str, Any]] | None = None  # an entry that leads to nobody
+    echoing: Opening | None = None  # accepts, and repeats the canary
+    endless: Mapping[str, Opening] = field(default_factory=dict)  # answers that are slow, or far too much
+    luring: Callable[[str], AbstractAsyncContextManager[There]] | None = None  # sends callers to an address
+    hurried: Mapping[str, float] = field(default_factory=dict)  # constants, by dotted name, too long to wait

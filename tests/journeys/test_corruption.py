@@ -161,11 +161,12 @@ def judge(template: Template, home: Home, opening: Opening) -> str:
     assert opening.kept_aside or "it is missing" in opening.problems[-1]
     assert examine(home.database) is None
     # What came back is what once was: never a mixture, never an invention.
-    for name in ("run", "handler", "schedule", "alert", "slot"):
+    for name in ("run", "handler", "schedule", "alert", "slot", "telling", "silence", "notice"):
         assert set(rows[name]) <= template.ever[name]
     assert {row[3] for row in rows["item"]} <= {row[3] for row in template.ever["item"]}
     if opening.restored.snapshot_generation == template.generation:
-        assert rows["task"] == template.rows["task"]
+        for name in ("task", "alert", "telling", "silence", "notice"):
+            assert rows[name] == template.rows[name]
         assert rows["run"] == template.rows["run"] or opening.restored.backup is None
         assert waiting(rows) == waiting(template.rows)
     else:

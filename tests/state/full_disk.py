@@ -19,9 +19,10 @@ from state.items import Items
 from state.recovery import open_home
 from state.snapshot import Snapshot, read
 from state.store import Store
+from tests.state.first import make_first
 from tests.state.sample import NOW, add_round, everything, home_in, make_task, memory_of, opened, records_of
 
-SIZE = "2m"
+SIZE = "3m"
 
 
 def fill(ballast: Path) -> None:
@@ -101,12 +102,29 @@ def start_when_full(folder: Path, ballast: Path) -> dict[str, Any]:
     return told
 
 
+def bring_forward_when_full(folder: Path, ballast: Path) -> dict[str, Any]:
+    """Start on a database of the first version when there is no room for what this one adds."""
+    home = make_first(folder)
+    told: dict[str, Any] = {}
+    before = home.database.read_bytes()
+    fill(ballast)
+    try:
+        open_home(home, NOW)
+    except StoreFull as error:
+        told["older"] = str(error)
+    told["older_unchanged"] = home.database.read_bytes() == before
+    ballast.unlink()
+    told["older_after"] = open_home(home, NOW).older_schema
+    return told
+
+
 def main() -> None:
     disk = Path(sys.argv[1])
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)], check=True)
     folder, ballast = disk / "home", disk / "ballast"
     told = asyncio.run(live(folder, ballast))
     told.update(start_when_full(folder, ballast))
+    told.update(bring_forward_when_full(disk / "older", ballast))
     sys.stdout.write(json.dumps(told))
 
 

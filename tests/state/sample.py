@@ -18,13 +18,17 @@ from state.records import (
     Delivery,
     DeliveryState,
     HandlerRecord,
+    Notice,
+    NoticeState,
     ScheduleRecord,
     Severity,
+    Silence,
     SlotRecord,
     SlotState,
     Task,
     TaskKey,
     TaskState,
+    Telling,
     replace,
 )
 from state.recovery import open_home
@@ -90,6 +94,9 @@ async def add_round(store: Store, number: int) -> None:
         ScheduleRecord(name="nightly", cron="0 23 * * *", timezone="UTC", last_slot=f"slot-{number}"),
         SlotRecord(schedule="nightly", slot=f"slot-{number}", state=SlotState.FIRED, decided_at=at),
         make_alert(f"alert-{number}", at),
+        make_telling(f"alert-{number}", at),
+        make_notice(f"notice-{number}", at, alerts=(f"alert-{number}",)),
+        make_silence(f"silence-{number}", at),
         make_delivery(f"delivery-{number}", at),
         notes={"lastHeartbeatAt": "2026-11-21T20:00:00.000000Z", "motto": f"round {number}"},
     )
@@ -109,6 +116,31 @@ def make_delivery(name: str, at: datetime = NOW, state: DeliveryState = Delivery
         id=name, kind="digest", subject="2026-11-21", channel="team", state=state, title="Digest",
         created_at=at,
     )  # fmt: skip
+
+
+def make_telling(alert: str, at: datetime = NOW, receiver: str = "oncall") -> Telling:
+    return Telling(
+        id=f"{alert}@{receiver}", alert_id=alert, receiver=receiver, incident=f"incident-{alert}",
+        severity=Severity.ERROR, count=1, noticed_at=at,
+    )  # fmt: skip
+
+
+def make_notice(name: str, at: datetime = NOW, **fields: Any) -> Notice:
+    given = {
+        "receiver": "oncall", "incident": f"incident-{name}", "kind": "alert", "title": "something failed",
+        "message": {"id": name, "text": "what happened"}, "alerts": (), "since": at, "created_at": at,
+        "next_try_at": at,
+    }  # fmt: skip
+    return Notice(id=name, **{**given, **fields})
+
+
+def as_delivered(notice: Notice, at: datetime = NOW) -> Notice:
+    return replace(notice, state=NoticeState.DELIVERED, delivered_at=at, channel="team", attempts=1)
+
+
+def make_silence(name: str, at: datetime = NOW, **fields: Any) -> Silence:
+    given = {"match": "redis.*", "owner": "ann", "reason": "it is being moved", "created_at": at}
+    return Silence(id=name, **{**given, "ends_at": at + timedelta(hours=2), **fields})
 
 
 async def take_batch(store: Store, name: str, at: datetime = NOW) -> Batch:
@@ -168,6 +200,9 @@ def memory_of(store: Store) -> dict[str, Any]:
         "ScheduleRecord": store.schedules,
         "Alert": store.alerts,
         "Delivery": store.deliveries,
+        "Telling": store.tellings,
+        "Notice": store.notices,
+        "Silence": store.silences,
         "history": list(store.history),
         "runs": store.runs_total,
         "notes": {name: value for name, value in store.notes.items() if name != "generation"},

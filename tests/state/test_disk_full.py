@@ -61,3 +61,10 @@ def test_a_start_on_a_full_disk_takes_nothing_for_damaged(told: dict[str, Any]) 
     assert told["start"].startswith(("StoreFull: the disk is full", "OSError: [Errno 28]"))
     assert told["problems_after"] == []
     assert told["nothing_changed"]
+
+
+def test_an_older_database_is_left_as_it_is_until_there_is_room(told: dict[str, Any]) -> None:
+    assert told["older"].startswith("the disk is full: ")
+    assert told["older"].endswith("is as it was; make room for a copy of it and start again")
+    assert told["older_unchanged"]
+    assert told["older_after"] == 1

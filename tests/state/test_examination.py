@@ -60,6 +60,13 @@ async def test_a_database_changed_after_it_was_closed_is_damaged(home_folder: Pa
         "UPDATE schedule SET next_fire_at = 'noon'",
         "UPDATE alert SET labels = '{'",
         "UPDATE delivery SET state = 'sent'",
+        "UPDATE silence SET ends_at = 'never'",
+        "UPDATE telling SET severity = 'loud'",
+        "UPDATE notice SET alerts = '[\"a'",
+        "UPDATE notice SET message = '{'",
+        "UPDATE notice SET state = 'sent'",
+        "DROP TABLE telling",
+        "PRAGMA user_version = 1",
         "UPDATE note SET value = '1r' WHERE name = 'generation'",
         "UPDATE item SET body = '{\"id\":\"x' WHERE id = 'lead-1-0'",
         "UPDATE item SET body = CAST(x'7b22ff227d' AS TEXT) WHERE id = 'lead-1-0'",
@@ -114,9 +121,9 @@ async def test_a_file_that_only_looks_read_only_is_damage(database: Path, offset
 
 
 async def test_a_newer_schema_is_not_ours_to_judge_and_left_as_it_is(database: Path) -> None:
-    change(database, "PRAGMA user_version = 2")
+    change(database, "PRAGMA user_version = 3")
     before = database.read_bytes()
-    with pytest.raises(StoreTooNew, match=r"newer nightdesk \(schema 2, this one knows 1\)"):
+    with pytest.raises(StoreTooNew, match=r"newer nightdesk \(schema 3, this one knows 2\)"):
         examine(database)
     assert database.read_bytes() == before
 

@@ -244,7 +244,7 @@ async def test_a_database_put_back_from_the_past_is_brought_forward(home: Home) 
 
 async def test_a_newer_database_is_refused_and_nothing_at_all_is_changed(home: Home) -> None:
     with contextlib.closing(sqlite3.connect(home.database)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     home.database.with_name("nightdesk.db.sha256").unlink()
     home.state_file.write_bytes(b"damaged as well")
     (home.folder / "a.tmp").write_bytes(b"left over")
@@ -256,7 +256,7 @@ async def test_a_newer_database_is_refused_and_nothing_at_all_is_changed(home: H
 
 async def test_a_newer_state_file_is_refused_and_nothing_at_all_is_changed(home: Home) -> None:
     state = from_json(home.state_file.read_bytes())
-    home.state_file.write_bytes(with_checksum({**state, "schema": 2}))
+    home.state_file.write_bytes(with_checksum({**state, "schema": 3}))
     before = files(home.folder)
     with pytest.raises(StoreTooNew, match=r"orchestrator_state\.json: written by a newer"):
         open_home(home, LATER)

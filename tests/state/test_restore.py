@@ -10,20 +10,24 @@ import pytest
 
 from state.backups import take_backup
 from state.items import Items
-from state.records import DeliveryState, TaskState, replace
+from state.records import DeliveryState, NoticeState, Severity, TaskState, replace
 from state.recovery import Opening, open_home
 from state.restore import Restored
-from state.snapshot import TASKS_SHOWN
+from state.snapshot import ALERTS_KEPT, ALERTS_SHOWN, NOTICE_KINDS, TASKS_SHOWN
 from state.store import Change, Store
 from tests.state.sample import (
     LATER,
     NOW,
     add_round,
+    as_delivered,
     finish,
     home_in,
     make_alert,
     make_delivery,
+    make_notice,
+    make_silence,
     make_task,
+    make_telling,
     opened,
     save,
     take_batch,
@@ -219,6 +223,105 @@ async def test_an_alert_that_ended_since_the_backup_is_not_open_again(home_folde
     await lose(home_folder, before, after)
     async with opened(home_folder, LATER) as store:
         assert {name: it.is_open for name, it in store.alerts.items()} == {"over": False, "open": True}
+
+
+async def test_what_is_owed_and_what_was_told_comes_back_as_it_was(home_folder: Path) -> None:
+    told = replace(make_telling("a"), told_at=NOW, muted=None, escalated_at=NOW)
+    owed = make_notice("owed", alerts=("a", "b"), message={"title": "x", "facts": [["a", "b"]]}, skip=1)
+
+    async def after(store: Store) -> None:
+        await store.commit(make_alert("a"), told, owed, as_delivered(make_notice("sent")), make_silence("s"))
+
+    assert restored_of(await lose(home_folder, None, after)).lost == 0
+    async with opened(home_folder, LATER) as store:
+        assert store.tellings == {told.id: told}
+        assert store.notices == {"owed": owed, "sent": as_delivered(make_notice("sent"))}
+        assert store.silences == {"s": make_silence("s")}
+
+
+async def test_a_notice_proved_since_the_backup_is_not_owed_again(home_folder: Path) -> None:
+    async def before(store: Store) -> None:
+        await store.commit(*(make_notice(name) for name in ("proved", "proved and swept", "still")))
+
+    async def after(store: Store) -> None:
+        await store.commit(as_delivered(make_notice("proved")), deletes=[make_notice("proved and swept")])
+
+    await lose(home_folder, before, after)
+    async with opened(home_folder, LATER) as store:
+        states = {name: it.state for name, it in store.notices.items()}
+        assert store.notices["proved"] == as_delivered(make_notice("proved"))
+        assert store.notices["proved and swept"].delivered_at == NOW
+    assert states == {
+        "proved": NoticeState.DELIVERED,
+        "proved and swept": NoticeState.DELIVERED,
+        "still": NoticeState.OWED,
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(NOTICE_KINDS))
+async def test_a_message_about_alerts_is_not_taken_for_delivered_because_it_is_not_shown(
+    home_folder: Path, kind: str
+) -> None:
+    states = (DeliveryState.INTENDED, DeliveryState.RETRYABLE, DeliveryState.UNKNOWN)
+    tried = [replace(make_delivery(f"n@{it.value}", NOW, it), kind=kind) for it in states]
+
+    async def before(store: Store) -> None:
+        await store.commit(make_notice("n"), *tried)
+
+    async def after(store: Store) -> None:
+        await store.commit(make_task("later"))
+
+    await lose(home_folder, before, after)
+    async with opened(home_folder, LATER) as store:
+        assert list(store.deliveries.values()) == tried
+        assert store.notices["n"].state is NoticeState.OWED
+
+
+async def test_a_silence_that_was_ended_since_the_backup_is_not_in_force_again(home_folder: Path) -> None:
+    ended = make_silence("ended", ends_at=NOW, ended_by="ann")
+
+    async def before(store: Store) -> None:
+        names = ("ended", "ended long ago", "in force")
+        await store.commit(*(make_silence(name, ends_at=LATER) for name in names))
+
+    async def after(store: Store) -> None:
+        long_ago = make_silence("ended long ago", ends_at=NOW - ALERTS_KEPT, ended_by="ann")
+        await store.commit(ended, long_ago)
+
+    await lose(home_folder, before, after)
+    async with opened(home_folder, LATER) as store:
+        assert store.silences == {"ended": ended, "in force": make_silence("in force", ends_at=LATER)}
+
+
+async def test_what_was_told_of_a_forgotten_alert_is_forgotten_too(home_folder: Path) -> None:
+    async def before(store: Store) -> None:
+        await store.commit(make_alert("gone"), make_telling("gone"), make_alert("kept"), make_telling("kept"))
+
+    async def after(store: Store) -> None:
+        worse = replace(make_telling("kept"), severity=Severity.CRITICAL, count=9)
+        await store.commit(worse, deletes=[make_alert("gone"), make_telling("gone")])
+
+    await lose(home_folder, before, after)
+    async with opened(home_folder, LATER) as store:
+        assert {name: it.count for name, it in store.tellings.items()} == {"kept@oncall": 9}
+
+
+async def test_open_alerts_beyond_those_shown_are_kept_from_the_backup_and_the_rest_counted(
+    home_folder: Path,
+) -> None:
+    more, in_backup = 7, 3
+
+    async def before(store: Store) -> None:
+        await store.commit(*(make_alert(f"a{n:05}") for n in range(in_backup)))
+
+    async def after(store: Store) -> None:
+        await store.commit(*(make_alert(f"a{n:05}") for n in range(in_backup, ALERTS_SHOWN + more)))
+
+    restored = restored_of(await lose(home_folder, before, after))
+    assert (restored.lost_alerts, restored.lost) == (more - in_backup, more - in_backup)
+    async with opened(home_folder, LATER) as store:
+        assert len(store.alerts) == ALERTS_SHOWN + in_backup
+        assert {f"a{n:05}" for n in range(in_backup)} <= set(store.alerts)
 
 
 async def test_a_backup_newer_than_the_state_file_is_taken_as_it_is(home_folder: Path) -> None:

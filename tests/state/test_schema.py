@@ -18,7 +18,8 @@ from tests.state.sample import NOW, make_task
 
 NAMES = {
     "Task": "task", "TaskKey": "task_key", "HandlerRecord": "handler", "ScheduleRecord": "schedule",
-    "SlotRecord": "slot", "Alert": "alert", "Delivery": "delivery", "Note": "note",
+    "SlotRecord": "slot", "Alert": "alert", "Delivery": "delivery", "Silence": "silence",
+    "Telling": "telling", "Notice": "notice", "Note": "note",
 }  # fmt: skip
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -37,6 +38,8 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return st.none() | values_of(parts[0])
     if getattr(hint, "__origin__", None) is Mapping:
         return st.dictionaries(TEXT, TEXT if parts[1] is str else JSON, max_size=4)
+    if getattr(hint, "__origin__", None) is tuple:
+        return st.lists(TEXT, max_size=4).map(tuple)
     if hint is datetime:
         return st.datetimes(timezones=st.just(UTC))
     if isinstance(hint, type) and issubclass(hint, Enum):

@@ -17,16 +17,31 @@ from hypothesis import strategies as st
 from state.codec import as_camel
 from state.items import Items
 from state.records import DeliveryState, TaskState, replace
-from state.snapshot import ALERTS_KEPT, TASKS_SHOWN, Picture, Snapshot, SnapshotDamaged, decode, encode, read
+from state.snapshot import (
+    ALERTS_KEPT,
+    ALERTS_SHOWN,
+    NOTICE_KINDS,
+    TASKS_SHOWN,
+    Picture,
+    Snapshot,
+    SnapshotDamaged,
+    decode,
+    encode,
+    read,
+)
 from state.store import Store
 from tests.state.sample import (
     LATER,
     NOW,
     add_round,
+    as_delivered,
     generation_in,
     make_alert,
     make_delivery,
+    make_notice,
+    make_silence,
     make_task,
+    make_telling,
     opened,
     save,
     take_batch,
@@ -36,12 +51,13 @@ ROOT = Path(__file__).parents[2]
 FIELDS = [
     "schema", "generation", "savedAt", "startedAt", "lastHeartbeatAt", "lastDigestNotificationAt",
     "schedules", "failureStreaks", "handlers", "totals", "redditQueueTotal", "redditQueue", "queueTotal",
-    "queue", "taskHistory", "alerts", "outbox", "checksum",
+    "queue", "taskHistory", "alertsTotal", "alerts", "tellings", "silences", "outbox", "notices", "checksum",
 ]  # fmt: skip
 WHOLE = encode(
     Picture(
         generation=7, fields={"savedAt": NOW}, tasks=[make_task("a")], tasks_total=1, history=[],
-        alerts=[make_alert("b")], deliveries=[], items_json=b'[{"id":"c"}]', items_total=1,
+        alerts=[make_alert("b")], alerts_total=1, tellings=[make_telling("b")], silences=[],
+        outbox=[make_notice("n")], notices=[], items_json=b'[{"id":"c"}]', items_total=1,
     )
 )  # fmt: skip
 
@@ -95,6 +111,63 @@ async def test_the_outbox_shows_every_message_that_is_not_proved_delivered(store
     await save(store)
     shown = {it["id"] for it in read(store.home.state_file)["outbox"]}
     assert shown == {state.value for state in DeliveryState} - {"delivered"}
+
+
+async def test_a_message_about_alerts_is_shown_once_and_not_by_each_channel_it_was_tried_on(
+    store: Store,
+) -> None:
+    of_a_notice = [replace(make_delivery(f"n@{kind}"), kind=kind) for kind in sorted(NOTICE_KINDS)]
+    await store.commit(make_notice("n", alerts=("a", "b")), make_delivery("digest"), *of_a_notice)
+    await save(store)
+    delivery, notice = read(store.home.state_file)["outbox"]
+    assert delivery["id"] == "digest"
+    assert (notice["id"], notice["receiver"], notice["alerts"]) == ("n", "oncall", ["a", "b"])
+    assert notice["message"] == {"id": "n", "text": "what happened"}
+
+
+async def test_notices_and_silences_are_shown_for_two_days_after_their_end(store: Store) -> None:
+    at = LATER - ALERTS_KEPT
+    second = timedelta(seconds=1)
+    await store.commit(
+        make_notice("owed", at - second),
+        as_delivered(make_notice("told"), at + second),
+        as_delivered(make_notice("told long ago"), at),
+        make_silence("active", ends_at=LATER + second),
+        make_silence("ended", ends_at=at + second),
+        make_silence("ended long ago", ends_at=at),
+    )
+    await save(store, LATER)
+    shown = read(store.home.state_file)
+    assert [it["id"] for it in shown["outbox"]] == ["owed"]
+    assert [it["id"] for it in shown["notices"]] == ["told"]
+    assert [it["id"] for it in shown["silences"]] == ["active", "ended"]
+
+
+async def test_what_was_told_is_shown_with_the_alerts_it_belongs_to(store: Store) -> None:
+    long_over = replace(make_alert("old"), resolved_at=LATER - ALERTS_KEPT)
+    await store.commit(make_alert("open"), long_over)
+    await store.commit(*(make_telling(name, receiver=to) for name in ("open", "old") for to in ("", "boss")))
+    await save(store, LATER)
+    shown = read(store.home.state_file)
+    assert [it["id"] for it in shown["tellings"]] == ["open@", "open@boss"]
+
+
+async def test_of_very_many_alerts_the_open_and_the_newest_are_shown_and_all_are_counted(
+    store: Store,
+) -> None:
+    second = timedelta(seconds=1)
+    ended = [
+        replace(make_alert(f"ended-{n:05}", NOW + n * second), resolved_at=NOW) for n in range(ALERTS_SHOWN)
+    ]
+    await store.commit(make_alert("open", NOW - second), *ended, make_alert("newest", LATER))
+    await store.commit(*(make_telling(alert.id) for alert in ended))
+    await save(store)
+    shown = read(store.home.state_file)
+    assert shown["alertsTotal"] == ALERTS_SHOWN + 2
+    assert len(shown["alerts"]) == ALERTS_SHOWN
+    names = [it["id"] for it in shown["alerts"]]
+    assert [*names[:2], *names[-2:]] == ["open", "ended-00002", f"ended-{ALERTS_SHOWN - 1:05}", "newest"]
+    assert len(shown["tellings"]) == ALERTS_SHOWN - 2
 
 
 async def test_long_queues_are_shown_by_their_beginning_and_their_count(store: Store) -> None:

@@ -32,7 +32,10 @@ from tests.state.sample import (
     home_in,
     make_alert,
     make_delivery,
+    make_notice,
+    make_silence,
     make_task,
+    make_telling,
     memory_of,
     opened,
     records_of,
@@ -130,13 +133,23 @@ class Storing(RuleBasedStateMachine):
                 make_alert(name, at),
                 make_delivery(name, at, list(DeliveryState)[number]),
                 ScheduleRecord(name=name, cron="0 1 * * *", timezone="UTC", last_slot=str(number)),
+                make_telling(name, at),
+                make_notice(name, at, attempts=number, alerts=(name, str(number))),
+                make_silence(name, at),
                 notes={f"note-{name}": str(number)},
             )
         )
 
     @rule(name=NAMES)
     def remove_small_things(self, name: str) -> None:
-        gone = [make_alert(name), make_delivery(name), Note(name=f"note-{name}", value="")]
+        gone = [
+            make_alert(name),
+            make_delivery(name),
+            make_telling(name),
+            make_notice(name),
+            make_silence(name),
+            Note(name=f"note-{name}", value=""),
+        ]
         self.do(self.store.commit(deletes=gone))
 
     @rule(names=st.lists(NAMES, max_size=6))

@@ -148,8 +148,11 @@ async def slack() -> AsyncIterator[Receiver]:
     made: Receiver
 
     async def judge(writer: asyncio.StreamWriter) -> None:
+        if not made.heads[-1].startswith(b"POST "):
+            return await saying(405)(writer)
         problem = refused_by_slack(made.bodies[-1])
-        await saying(400, problem.split(":")[0])(writer) if problem else await saying(200, "ok")(writer)
+        answer = saying(400, problem.split(":")[0]) if problem else saying(200, "ok")
+        return await answer(writer)
 
     async with receiver(judge) as made:
         yield made

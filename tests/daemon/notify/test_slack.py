@@ -191,7 +191,7 @@ def test_a_wrong_address_is_refused_without_being_shown(url: str) -> None:
 
 def test_unknown_and_missing_options_are_named() -> None:
     given = Tools(http=HttpClient(), clock=SystemClock())
-    with pytest.raises(ValidationError, match=r"(?s)url.*Field required.*chanel.*Extra inputs"):
+    with pytest.raises(ValidationError, match=r"(?s)url.*is needed: the address.*chanel.*Extra inputs"):
         open_channel("slack", {"chanel": "x"}, given)
 
 

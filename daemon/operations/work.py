@@ -1,26 +1,22 @@
-"""What can be asked of an open home: by the control API, and by the command line where no daemon runs.
-
-Answers are plain dictionaries in the words of the JSON state. What changes something has been made
-durable when its answer is given.
-"""
+"""What can be asked of schedules, tasks, leads and digests, and the way to the rest."""
 
 import asyncio
 import os
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from daemon import __version__
 from daemon.config.problems import meant, quoted
-from daemon.durations import parse_duration
 from daemon.engine.handler import Handler
 from daemon.engine.queue import Accepted
-from daemon.notify.base import Message
-from state.codec import as_camel, parse_time, to_json
+from daemon.operations.alerting import AlertOperations
+from daemon.operations.channels import ChannelOperations
+from daemon.operations.refusals import Unfit, Unknown, fit_args, fit_key, fit_reason, parse_until
+from state.codec import as_camel, to_json
 from state.digest_file import FileState, file_name
 from state.intake import Intake
-from state.records import Batch, DeliveryState, Item, Task, TaskState, Trigger
+from state.records import Batch, Item, Task, TaskState, Trigger
 from state.store import first
 
 if TYPE_CHECKING:
@@ -28,17 +24,7 @@ if TYPE_CHECKING:
 
 SEND_DIGEST = "send-digest"
 LIVE_WITHIN_S = 10.0  # the pulse ticks each second
-LONGEST_KEY = 200
-LONGEST_REASON = 500
 DIGESTS_SHOWN = 400
-
-
-class Unknown(Exception):
-    """What was named does not exist; the message says what was probably meant."""
-
-
-class Unfit(Exception):
-    """What was asked for makes no sense; the message names the field and the value."""
 
 
 class Operations:
@@ -47,6 +33,8 @@ class Operations:
     def __init__(self, app: "App", trigger: Trigger = Trigger.MANUAL) -> None:
         self._app = app
         self._trigger = trigger
+        self.alerts = AlertOperations(app)
+        self.channels = ChannelOperations(app)
 
     @property
     def is_ready(self) -> bool:
@@ -113,8 +101,8 @@ class Operations:
         made = self._known_handler(handler)
         accepted = await self._app.queue.enqueue(
             handler,
-            _fit_args(args),
-            key=_fit_key(key),
+            fit_args(args),
+            key=fit_key(key),
             trigger=self._trigger,
             lane=made.lane,
             max_attempts=made.max_attempts,
@@ -134,7 +122,7 @@ class Operations:
         if name not in plan.schedules and name in plan.handlers:
             return await self.enqueue(name, args, key, wait_s)
         self._known_schedule(name, also=plan.handlers)
-        accepted = await self._app.scheduler.trigger(name, _fit_args(args), _fit_key(key), self._trigger)
+        accepted = await self._app.scheduler.trigger(name, fit_args(args), fit_key(key), self._trigger)
         return await self._answer(accepted, wait_s)
 
     async def run_once(self, handler: str, args: Mapping[str, Any], key: str | None) -> dict[str, Any]:
@@ -144,7 +132,7 @@ class Operations:
             Unknown: there is no such handler.
         """
         self._known_handler(handler)
-        task, is_duplicate = await self._app.run_once(handler, _fit_args(args), _fit_key(key))
+        task, is_duplicate = await self._app.run_once(handler, fit_args(args), fit_key(key))
         return {**as_camel(task), "duplicate": is_duplicate}
 
     async def pause(self, name: str, until: str, reason: str) -> dict[str, Any]:
@@ -156,7 +144,7 @@ class Operations:
         """
         self._known_schedule(name)
         at = parse_until(until, self._app.clock.now())
-        return as_camel(await self._app.scheduler.pause(name, at, _fit_reason(reason)))
+        return as_camel(await self._app.scheduler.pause(name, at, fit_reason(reason, "nothing ran")))
 
     async def resume(self, name: str) -> dict[str, Any]:
         """End a pause. Unknown: there is no such schedule."""
@@ -216,55 +204,6 @@ class Operations:
         """Send the digest of a date; without one, what the morning would send. Raises as `enqueue` does."""
         return await self.enqueue(SEND_DIGEST, digest_args(day, again=again), None, wait_s)
 
-    async def alerts(self, *, open_only: bool = False) -> list[dict[str, Any]]:
-        """The alerts that are open, and those that ended lately, in the order they began."""
-        alerts = self._app.alerts.open if open_only else self._app.store.alerts.values()
-        return [as_camel(alert) for alert in sorted(alerts, key=lambda it: it.first_at)]
-
-    async def resolve_alert(self, named: str, by: str) -> dict[str, Any]:
-        """Close an open alert, named by its id, or by its name where only one of that name is open.
-
-        Raises:
-            Unknown: no open alert is called that.
-            Unfit: several are.
-        """
-        found = [alert for alert in self._app.alerts.open if named in (alert.id, alert.name)]
-        if not found:
-            known = {name for alert in self._app.alerts.open for name in (alert.id, alert.name)}
-            raise Unknown(f"no alert {quoted(named)} is open; {meant(named, known)}")
-        if len(found) > 1:
-            ids = ", ".join(alert.id for alert in found)
-            raise Unfit(f"{len(found)} open alerts are called {quoted(named)}; name one by its id: {ids}")
-        return as_camel(await self._app.alerts.close(found[0], by))
-
-    async def channels(self) -> list[dict[str, Any]]:
-        """The channels that can be sent on."""
-        notify = self._app.notify
-        return [{"name": name, "isDelivery": notify.is_delivery(name)} for name in sorted(notify.channels)]
-
-    async def test_channel(self, channel: str) -> dict[str, Any]:
-        """Send a test message; what is known of its delivery.
-
-        Raises:
-            Unknown: there is no such channel.
-            StoreError: the intent could not be written; nothing was sent.
-        """
-        if channel not in self._app.notify.channels:
-            raise Unknown(
-                f"there is no channel {quoted(channel)}; {meant(channel, self._app.notify.channels)}"
-            )
-        now = self._app.clock.now()
-        message = Message(
-            id=f"test-{uuid.uuid4()}",
-            kind="test",
-            title="A test message of nightdesk",
-            text="If you can read this, the channel works. Nothing is wrong, and nothing is asked of you.",
-            facts=(("Channel", channel), ("Sent", f"{now:%Y-%m-%d %H:%M:%S} UTC")),
-            created_at=now,
-        )
-        delivery = await self._app.notify.send(message, to=channel, subject=channel)
-        return {**as_camel(delivery), "delivered": delivery.state is DeliveryState.DELIVERED}
-
     async def _answer(self, accepted: Accepted, wait_s: float) -> dict[str, Any]:
         # Nothing else runs between the promise and the waiting, so that even a task which is forgotten
         # once it ended (a heartbeat) is seen to end.
@@ -300,53 +239,10 @@ class Operations:
             raise Unknown(f"there is no schedule {quoted(name)}; {meant(name, known)}")
 
 
-def parse_until(text: str, now: datetime) -> datetime:
-    """Read the end of a pause: a time with its offset, or a duration from now.
-
-    Raises:
-        Unfit: neither, or it is past.
-    """
-    try:
-        at = now + parse_duration(text)
-    except (ValueError, OverflowError):
-        try:
-            at = parse_time(text)
-        except (ValueError, OverflowError):
-            wanted = 'a duration like "2h", or a time like 2026-11-21T06:00:00Z'
-            raise Unfit(f"until: {quoted(text)} is neither; write {wanted}") from None
-    if at <= now:
-        raise Unfit(f"until: {at:%Y-%m-%d %H:%M:%S} UTC is past")
-    return at
-
-
 def digest_args(day: date | None, *, again: bool) -> dict[str, Any]:
     """What the handler that sends digests is told."""
     args: dict[str, Any] = {} if day is None else {"date": day.isoformat()}
     return args | ({"resend": True} if again else {})
-
-
-def _fit_args(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the store cannot write has to be refused here: there it would be found too late."""
-    try:
-        to_json(args)
-    except TypeError:
-        raise Unfit("args: nested too deep, or with text that is not Unicode") from None
-    return args
-
-
-def _fit_key(key: str | None) -> str | None:
-    if key is None or (0 < len(key) <= LONGEST_KEY and key.isprintable()):
-        return key
-    raise Unfit(f"key: {quoted(key)} is no key; 1 to {LONGEST_KEY} printable characters are")
-
-
-def _fit_reason(reason: str) -> str:
-    told = " ".join(reason.split())
-    if not told:
-        raise Unfit("reason: say why, for whoever wonders later that nothing ran")
-    if len(told) > LONGEST_REASON or not told.isprintable():
-        raise Unfit(f"reason: {quoted(told)} is none; up to {LONGEST_REASON} printable characters are")
-    return told
 
 
 def _known_state(name: str) -> TaskState:

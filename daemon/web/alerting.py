@@ -1,0 +1,125 @@
+"""The routes of alerts, silences and channels."""
+
+from http import HTTPStatus
+
+from daemon.web.asking import Answer, Asking
+from daemon.web.route import LONGEST_WAIT_S, Body, Reason, Route, Short, do, read, wait_of
+
+MOST_MEMBERS = 1000
+DEFAULT_MEMBERS = 100
+FARTHEST = 1_000_000
+
+
+class NewWord(Body):
+    """Who has taken on an alert, or says that it is over; who ends a silence."""
+
+    by: Short = "operator"
+
+
+class NewSilence(Body):
+    """What is not to be told, how long, why, and on whose word."""
+
+    match: Short
+    until: Short
+    reason: Reason
+    owner: Short = "operator"
+
+
+class NewAlertTest(Body):
+    """How grave the alert is that is raised to see whether it arrives."""
+
+    severity: Short = "error"
+
+
+class NewTest(Body):
+    """The channel to try."""
+
+    channel: Short
+
+
+class NewCheck(Body):
+    """The channels to check: one, those of one type, or all."""
+
+    channel: Short | None = None
+    type: Short | None = None
+
+
+async def alerts(asking: Asking) -> Answer:
+    """Alerts of late, each with whether it was told; or only those with `open=1`."""
+    is_open = bool(asking.count("open", 0, 1))
+    return Answer(value=await asking.operations.alerts.listing(open_only=is_open))
+
+
+async def alert(asking: Asking) -> Answer:
+    """All about one alert, by its id or name; of its incidents' alerts `limit` from `offset` on."""
+    limit = asking.count("limit", DEFAULT_MEMBERS, MOST_MEMBERS)
+    offset = asking.count("offset", 0, FARTHEST)
+    return Answer(value=await asking.operations.alerts.show(asking.path["id"], limit, offset))
+
+
+async def acknowledge_alert(asking: Asking) -> Answer:
+    """Note that somebody is on an open alert: it is told no further."""
+    by = asking.read(NewWord).by
+    return Answer(value=await asking.operations.alerts.acknowledge(asking.path["id"], by))
+
+
+async def resolve_alert(asking: Asking) -> Answer:
+    """Close an open alert by its id, or by its name where that is clear."""
+    by = asking.read(NewWord).by
+    return Answer(value=await asking.operations.alerts.resolve(asking.path["id"], by))
+
+
+async def test_alert(asking: Asking) -> Answer:
+    """Raise a test alert, and `wait` so many seconds until it is proved to have arrived."""
+    severity = asking.read(NewAlertTest).severity
+    return Answer(value=await asking.operations.alerts.test(severity, wait_of(asking, LONGEST_WAIT_S)))
+
+
+async def silences(asking: Asking) -> Answer:
+    """The silences in force."""
+    return Answer(value=await asking.operations.alerts.silences())
+
+
+async def new_silence(asking: Asking) -> Answer:
+    """Tell nobody of what matches, for at most 24 hours."""
+    new = asking.read(NewSilence)
+    made = await asking.operations.alerts.silence(new.match, new.until, new.reason, new.owner)
+    return Answer(value=made, status=HTTPStatus.CREATED)
+
+
+async def end_silence(asking: Asking) -> Answer:
+    """End a silence before its time."""
+    by = asking.read(NewWord).by
+    return Answer(value=await asking.operations.alerts.end_silence(asking.path["id"], by))
+
+
+async def channels(asking: Asking) -> Answer:
+    """The channels that can be sent on, and how each fares."""
+    return Answer(value=await asking.operations.channels.listing())
+
+
+async def check_channels(asking: Asking) -> Answer:
+    """Go as far towards the receivers as one can without a message."""
+    wanted = asking.read(NewCheck)
+    return Answer(value=await asking.operations.channels.check(wanted.channel, wanted.type))
+
+
+async def test_channel(asking: Asking) -> Answer:
+    """Send a test message on a channel."""
+    return Answer(value=await asking.operations.channels.test(asking.read(NewTest).channel))
+
+
+ALERT_ROUTES: tuple[Route, ...] = (
+    read("/api/alerts", alerts),
+    # Before the routes with a name in their place: "test" is none.
+    do("/api/alerts/test", test_alert, NewAlertTest),
+    read("/api/alerts/{id}", alert),
+    do("/api/alerts/{id}/ack", acknowledge_alert, NewWord),
+    do("/api/alerts/{id}/resolve", resolve_alert, NewWord),
+    read("/api/silences", silences),
+    do("/api/silences", new_silence, NewSilence),
+    do("/api/silences/{id}/end", end_silence, NewWord),
+    read("/api/channels", channels),
+    do("/api/channels/check", check_channels, NewCheck),
+    do("/api/notify/test", test_channel, NewTest),
+)
