@@ -70,7 +70,10 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        return ("info", "warning", "error", "critical").index(self.value)
+        return _RANKS[self._value_]
+
+
+_RANKS = {severity._value_: rank for rank, severity in enumerate(Severity)}
 
 
 class Task(Record, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from daemon.dispatch.outbox import Outbox
 from daemon.dispatch.pacing import GAPS, earliest
 from daemon.dispatch.routing import Routing
 from daemon.dispatch.silences import Silences
-from daemon.dispatch.survey import News, SilenceOf, Situation, Survey, child_of, survey
+from daemon.dispatch.survey import News, Situation, Survey, child_of
 from daemon.dispatch.wording import Scene
 from daemon.notify.health import ChannelHealth, Condition
 from daemon.notify.notifier import Notifier
@@ -27,6 +27,8 @@ from state.store import Store
 log = logging.getLogger(__name__)
 
 LOOK = timedelta(seconds=5)  # what nobody woke it for (the end of a silence, a repeat) is found in this time
+AT_A_TIME = 500  # alerts looked at before others have their turn: a few milliseconds
+FORGETTING = timedelta(minutes=1)
 CALM_S = 1.0  # between two looks that alerts have asked for
 LATE = timedelta(minutes=5)
 LATE_ALERT = "alert.late"
@@ -50,6 +52,7 @@ class Dispatcher:
         self._news_since: dict[str, datetime] = {}  # by receiver: since when there is something to tell
         self._changed_channels: dict[str, ChannelHealth] = {}
         self._told_late: set[str] = set()
+        self._forget_at = clock.now()
         self._looked_s = clock.monotonic() - CALM_S
         self._is_hurried = False
         self._is_ending = False
@@ -80,8 +83,10 @@ class Dispatcher:
         await self._notify.keep_unrecorded()
         await self._tell_of_channels()
         await self._tell_of_lateness(now)
-        self._book.forget()
-        found = self._survey(now)
+        if now >= self._forget_at or now < self._forget_at - FORGETTING:
+            self._book.forget()
+            self._forget_at = now + FORGETTING
+        found = await self._survey(now)
         await self._book.keep(*found.muted)
         due = await self._compose(found, now)
         self._begin_sending(now)
@@ -134,16 +139,21 @@ class Dispatcher:
     def _told(self, alert_id: str) -> Telling | None:
         return next((it for it in self.tellings_of(alert_id) if it.told_at is not None), None)
 
-    def _survey(self, now: datetime) -> Survey:
+    async def _survey(self, now: datetime) -> Survey:
         alerts = self._alerts.known()
         situation = Situation(
             now=now,
             routing=self._routing,
             inhibition=Inhibition(self._rules, alerts, now),
-            silence_of=SilenceOf(self.silences.active(now)),
+            silences=self.silences.active(now),
             tellings=self._book.tellings,
         )
-        return survey(alerts, situation)
+        found = Survey(situation)
+        for start in range(0, len(alerts), AT_A_TIME):
+            found.look_at(alerts[start : start + AT_A_TIME])
+            await self._clock.sleep(0)
+        found.finish()
+        return found
 
     async def _compose(self, found: Survey, now: datetime) -> list[datetime]:
         """Make the messages that may go; when the others may."""

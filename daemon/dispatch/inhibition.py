@@ -35,22 +35,35 @@ class Inhibition:
 
     def __init__(self, rules: Sequence[Rule], alerts: Iterable[Alert], now: datetime) -> None:
         since = now - RECOVERY
-        self._sources = [
-            (rule, alert)
-            for alert in alerts
-            if alert.resolved_at is None or alert.resolved_at > since
-            for rule in rules
-            if fnmatchcase(alert.name, rule.source)
-        ]
+        self._sources: list[tuple[Rule, Alert]] = []
+        self._by_target: dict[str, list[tuple[Rule, Alert]]] = {}
+        rules_of: dict[str, list[Rule]] = {}
+        for alert in alerts:
+            if alert.name not in rules_of:
+                rules_of[alert.name] = [it for it in rules if fnmatchcase(alert.name, it.source)]
+            if rules_of[alert.name] and (alert.resolved_at is None or alert.resolved_at > since):
+                self._sources += [(rule, alert) for rule in rules_of[alert.name]]
 
     def source_of(self, alert: Alert) -> Alert | None:
         """The open alert that says it all already; None where there is none."""
-        if not self._sources or is_unmutable(alert.name):
+        if not self._sources:
             return None
-        for rule, source in self._sources:
-            if source.id != alert.id and _is_child(rule, source, alert):
+        if (above := self._by_target.get(alert.name)) is None:
+            above = self._by_target[alert.name] = self._above(alert.name)
+        for rule, source in above:
+            if source.id != alert.id and _is_same(rule, source, alert):
                 return source
         return None
+
+    def _above(self, name: str) -> list[tuple[Rule, Alert]]:
+        """What may be the cause of alerts of a name: there are many alerts, and few names."""
+        if is_unmutable(name):
+            return []
+        return [
+            (rule, source)
+            for rule, source in self._sources
+            if any(fnmatchcase(name, glob) for glob in rule.targets)
+        ]
 
 
 def is_unmutable(name: str) -> bool:
@@ -58,9 +71,7 @@ def is_unmutable(name: str) -> bool:
     return any(fnmatchcase(name, glob) for glob in UNMUTABLE)
 
 
-def _is_child(rule: Rule, source: Alert, alert: Alert) -> bool:
-    if not any(fnmatchcase(alert.name, glob) for glob in rule.targets):
-        return False
+def _is_same(rule: Rule, source: Alert, alert: Alert) -> bool:
     return all(_subject(source, label) == _subject(alert, label) is not None for label in rule.equal)
 
 

@@ -2,9 +2,11 @@
 
 import logging
 import re
+import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from daemon.clock import Clock
 from daemon.dispatch.inhibition import UNMUTABLE, is_unmutable
@@ -31,9 +33,7 @@ class Silences:
 
     def of(self, alert: Alert, now: datetime) -> Silence | None:
         """The silence that mutes an alert now."""
-        if is_unmutable(alert.name):
-            return None
-        return next((it for it in self.active(now) if covers(it.match, alert)), None)
+        return muting(self.active(now), alert)
 
     async def add(self, match: str, ends_at: datetime, reason: str, owner: str) -> Silence:
         """Begin a silence; it is durable when this returns.
@@ -55,7 +55,7 @@ class Silences:
                     "nightdesk alerts ack ID"
                 )
         silence = Silence(
-            id=f"silence-{now:%Y%m%dT%H%M%S%f}",
+            id=f"silence-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
             match=match.strip(),
             owner=owner,
             reason=reason,
@@ -82,7 +82,15 @@ class Silences:
         return ended
 
 
-def parse_match(match: str) -> list[tuple[str, str]]:
+def muting(silences: Iterable[Silence], alert: Alert) -> Silence | None:
+    """The first of these silences that mutes an alert."""
+    if is_unmutable(alert.name):
+        return None
+    return next((it for it in silences if covers(it.match, alert)), None)
+
+
+@lru_cache(maxsize=256)
+def parse_match(match: str) -> tuple[tuple[str, str], ...]:
     """Read a match: the name of an alert, or `label=value`, with globs; several are parted by commas.
 
     Raises:
@@ -101,7 +109,7 @@ def parse_match(match: str) -> list[tuple[str, str]]:
         conditions.append((key.strip(), value.strip()) if sign else ("name", part))
     if all(not glob.strip("*?") for _, glob in conditions):
         raise ValueError(f'"{match}" matches everything; name what is to be silent')
-    return conditions
+    return tuple(conditions)
 
 
 def covers(match: str, alert: Alert) -> bool:

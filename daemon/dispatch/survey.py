@@ -3,15 +3,15 @@
 So whatever a crash, a full disk or a changed configuration left half done is found by the next look.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from daemon.config.sections import Route
 from daemon.dispatch.inhibition import Inhibition
 from daemon.dispatch.routing import Routing
-from daemon.dispatch.silences import covers
+from daemon.dispatch.silences import muting
 from state.records import Alert, Severity, Silence, Telling, replace
 
 
@@ -41,17 +41,6 @@ class News:
         return self.alert.resolved_at is not None
 
 
-@dataclass(slots=True)
-class Survey:
-    """What one look has found."""
-
-    news: dict[str, list[News]] = field(default_factory=dict)  # by receiver
-    muted: list[Telling] = field(default_factory=list)  # decisions not to tell, to be kept
-
-    def add(self, news: News) -> None:
-        self.news.setdefault(news.receiver, []).append(news)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """All that a decision rests on."""
@@ -59,35 +48,48 @@ class Situation:
     now: datetime
     routing: Routing
     inhibition: Inhibition
-    silence_of: "SilenceOf"
+    silences: Sequence[Silence]  # those in force
     tellings: Mapping[str, Mapping[str, Telling]]  # by alert, then by receiver
 
 
-class SilenceOf:
-    """The silences in force, asked for one alert at a time."""
+class Survey:
+    """One look at all the alerts, as many of them at a time as whoever looks likes."""
 
-    def __init__(self, silences: Iterable[Silence]) -> None:
-        self._silences = tuple(silences)
+    def __init__(self, situation: Situation) -> None:
+        self.news: dict[str, list[News]] = {}  # by receiver
+        self.muted: list[Telling] = []  # decisions not to tell, to be kept
+        self._situation = situation
+        self._reminders: dict[str, list[News]] = {}
 
-    def __call__(self, alert: Alert) -> Silence | None:
-        return next((it for it in self._silences if covers(it.match, alert)), None)
+    def look_at(self, alerts: Iterable[Alert]) -> None:
+        """Decide on these."""
+        situation = self._situation
+        for alert in alerts:
+            known = situation.tellings.get(alert.id, {})
+            if alert.resolved_at is not None and known and all(is_settled(it) for it in known.values()):
+                continue  # the most frequent case, and the cheapest
+            route = situation.routing.route_of(alert)
+            _look_at_first_word(alert, known, route, situation, self)
+            for telling in known.values():
+                if telling.noticed_at is not None:
+                    _look_at_more(alert, telling, route, situation, self)
 
+    def finish(self) -> None:
+        """Remind a receiver of all that is still open once one of it is due, so that it is one message."""
+        for receiver, waiting in self._reminders.items():
+            if any(_is_due(news, self._situation) for news in waiting):
+                named = {news.alert.id for news in self.news.get(receiver, ())}
+                for news in waiting:
+                    if news.alert.id not in named:
+                        self.add(news)
 
-def survey(alerts: Iterable[Alert], situation: Situation) -> Survey:
-    """Look at every alert there is."""
-    found = Survey()
-    reminders: list[News] = []
-    for alert in alerts:
-        known = situation.tellings.get(alert.id, {})
-        if alert.resolved_at is not None and known and all(is_settled(it) for it in known.values()):
-            continue  # the most frequent case, and the cheapest
-        route = situation.routing.route_of(alert)
-        _look_at_first_word(alert, known, route, situation, found)
-        for telling in known.values():
-            if telling.noticed_at is not None:
-                _look_at_more(alert, telling, route, situation, found, reminders)
-    _add_reminders(reminders, found, situation)
-    return found
+    def add(self, news: News) -> None:
+        """This is to be told."""
+        self.news.setdefault(news.receiver, []).append(news)
+
+    def may_remind(self, news: News) -> None:
+        """This is to be told again, if the receiver is reminded of anything."""
+        self._reminders.setdefault(news.receiver, []).append(news)
 
 
 def is_settled(telling: Telling) -> bool:
@@ -118,7 +120,6 @@ def _look_at_more(
     route: Route | str,
     situation: Situation,
     found: Survey,
-    reminders: list[News],
 ) -> None:
     def news(word: Word, since: datetime) -> News:
         return News(word=word, alert=alert, receiver=telling.receiver, telling=telling, since=since)
@@ -136,7 +137,7 @@ def _look_at_more(
             found.add(_further(alert, telling, route, situation))
         assert telling.noticed_at is not None
         if situation.now >= telling.noticed_at + route.repeat_interval / 2:
-            reminders.append(news(Word.AGAIN, situation.now))
+            found.may_remind(news(Word.AGAIN, situation.now))
 
 
 def _is_unheard(alert: Alert, telling: Telling, route: Route, now: datetime) -> bool:
@@ -161,19 +162,6 @@ def _further(alert: Alert, telling: Telling, route: Route, situation: Situation)
     )
 
 
-def _add_reminders(reminders: Iterable[News], found: Survey, situation: Situation) -> None:
-    """Remind a receiver of all that is still open once one of it is due, so that it is one message."""
-    by_receiver: dict[str, list[News]] = {}
-    for news in reminders:
-        by_receiver.setdefault(news.receiver, []).append(news)
-    for receiver, waiting in by_receiver.items():
-        if any(_is_due(news, situation) for news in waiting):
-            named = {news.alert.id for news in found.news.get(receiver, ())}
-            for news in waiting:
-                if news.alert.id not in named:
-                    found.add(news)
-
-
 def _is_due(news: News, situation: Situation) -> bool:
     route = situation.routing.route_of(news.alert)
     assert news.telling is not None
@@ -184,7 +172,7 @@ def _is_due(news: News, situation: Situation) -> bool:
 def _why_muted(alert: Alert, route: Route | str, situation: Situation) -> str | None:
     if isinstance(route, str):
         return route
-    if (silence := situation.silence_of(alert)) is not None:
+    if (silence := muting(situation.silences, alert)) is not None:
         return f"silenced by {silence.owner}: {silence.reason}"
     if (source := situation.inhibition.source_of(alert)) is not None:
         return child_of(source)

@@ -20,6 +20,7 @@ SAID = {
 }
 # In what order things are read: what is worst and new first.
 RANK = {Word.FURTHER: 0, Word.FIRED: 1, Word.WORSE: 1, Word.AGAIN: 2, Word.OVER: 3}
+MOST_ENTRIES = 5_000  # as many as a mail can hold; the notice itself has the ids of all
 MOST_LABELS_TOLD = 8
 MOST_DETAILS_TOLD = 8
 LONGEST_ERROR = 800
@@ -82,7 +83,7 @@ def message_of(
         text=_text_of_one(ordered[0]) if one else _text_of_many(ordered),
         severity=loudness(news),
         facts=_facts_of_one(ordered[0], scene) if one else _facts_of_many(ordered, scene),
-        entries=() if one else tuple(_entry(it, scene) for it in ordered),
+        entries=() if one else tuple(_entry(it, scene) for it in ordered[:MOST_ENTRIES]),
         link=_link(one, scene.app_url),
         thread=thread,
         closes=closes,
@@ -115,6 +116,8 @@ def _text_of_many(ordered: Sequence[News]) -> str:
         f"{count:,} × {name}: {SAID[word]}" for (name, word), count in named.most_common(MOST_LABELS_TOLD)
     ]
     advice = dict.fromkeys(it.alert.advice for it in ordered if it.alert.advice and it.word is not Word.OVER)
+    if (left := len(ordered) - MOST_ENTRIES) > 0:
+        lines.append(f"{left:,} more are not named here: nightdesk alerts list --open")
     told = "\n".join(lines)
     return told + (f"\n\nWhat to do: {next(iter(advice))}" if len(advice) == 1 else "")
 
