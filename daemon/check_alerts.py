@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from daemon.config.digest_channel import SUFFIX
 from daemon.config.environment import DEFAULT_RECEIVER, RECORDS
 from daemon.config.load import Draft
 from daemon.config.problems import Place, meant, quoted, shown
@@ -58,11 +59,12 @@ def _ways(route: Route) -> Iterator[_Way]:
 
 
 def _warn_of_silence(draft: Draft) -> None:
-    channels = draft.config.channels.values()
+    # A channel derived for the digest's target is not for alerts.
+    kinds = [entry.type for name, entry in draft.config.channels.items() if not name.endswith(SUFFIX)]
     if draft.config.alerts.receivers:
         text = "no route leads to a receiver, so nobody is told of alerts; add one under alerts.routes"
         draft.findings.warn(("alerts", "receivers"), text)
-    elif all(entry.type in RECORDS for entry in channels):
+    elif set(kinds) <= RECORDS:
         text = f"no channel but the log is set up, so nobody is told of alerts; {SET_UP}"
         draft.findings.warn(("channels",), text)
 

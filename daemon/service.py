@@ -21,7 +21,7 @@ from daemon.clock import Clock, SystemClock
 from daemon.config import Config, ConfigError
 from daemon.logs import writing_logs
 from daemon.loops import repeat
-from daemon.watch.beat import Beating, BeatFile, BeatState, beating
+from daemon.watch.beat import BeatFile, Beating, BeatState, beating
 from daemon.watch.systemd import Beat, Systemd
 from state.database import StoreDamaged, StoreError
 from state.home import Home, locked

@@ -36,6 +36,8 @@ MAKING_JSON = {
     "daemon/config/positions.py": "a reader of its own, since no other knows lines",
     "daemon/config/problems.py": "shows values as they stand in the file",
     "daemon/config/schema.py": "files for people, indented",
+    "daemon/watch/beat.py": "is read by the second process, which has the standard library alone",
+    "daemon/watchdog/plain_json.py": "is the codec of the second process",
 }
 
 TABLES: Mapping[str, Iterable[str]] = {

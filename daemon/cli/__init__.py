@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": Row("daemon.cli.demo:demo", "A whole night and morning on sample data, in under a minute."),
     "init": Row("daemon.cli.init:init", "Write a configuration to start from."),
     "run": Row("daemon.cli.run:run", "Run the daemon in the foreground."),
+    "watchdog": Row("daemon.cli.watchdog:watchdog", "Watch the daemon from outside, as a second process."),
     "status": Row("daemon.cli.status:status", "How it is."),
     "schedules": Row("daemon.cli.schedules:schedules", "When things fire; pause and resume."),
     "tasks": Row("daemon.cli.tasks:tasks", "What waits and what runs."),

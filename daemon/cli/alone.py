@@ -11,6 +11,8 @@ from daemon.cli.exits import HELD, Stop
 if TYPE_CHECKING:
     from daemon.operations import Operations
 
+TELL_S = 10.0  # what telling of alerts may add to a command
+
 T = TypeVar("T")
 Work = Callable[["Operations"], Awaitable[T]]
 
@@ -57,4 +59,7 @@ async def _opened(call: Call, prepared: Any, work: "Work[T]", with_schedules: bo
     async with App.opened(prepared, call.home, SystemClock()) as app:
         if with_schedules:
             await app.scheduler.adopt(app.plan.schedules)
-        return await work(Operations(app))
+        answer = await work(Operations(app))
+        # Nobody else is here to tell what was raised meanwhile. What cannot be told now stays owed.
+        await app.dispatch.flush(TELL_S)
+        return answer

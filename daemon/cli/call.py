@@ -63,6 +63,11 @@ class Call:
         return SystemClock().now()
 
     @property
+    def user(self) -> str:
+        """Who calls, for what is done on somebody's word."""
+        return self.environ.get("USER") or "operator"
+
+    @property
     def width(self) -> int | None:
         """How wide the terminal is; None where the output goes elsewhere, and is not cut."""
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

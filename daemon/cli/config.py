@@ -7,9 +7,11 @@ import click
 
 from daemon.cli.call import Call
 from daemon.cli.command import Group, pass_call
-from daemon.cli.exits import CONFIG, DONE
+from daemon.cli.exits import CONFIG, DONE, WRONG
+from daemon.cli.progress import Progress
 from daemon.cli.tables import Column, render
 from daemon.cli.times import shower
+from daemon.cli.trials import table as table_of_trials
 
 if TYPE_CHECKING:
     from daemon.check import Prepared
@@ -25,11 +27,15 @@ def config() -> None:
 
 
 @config.command()
+@click.option(
+    "--online", "is_online", is_flag=True, help="Also try every channel, without sending a message."
+)
 @pass_call
-def check(call: Call) -> int:
+def check(call: Call, is_online: bool) -> int:
     """Tell all mistakes at once, each with its file and line; else the next fires of each schedule.
 
-    Nothing is started and nothing written. Exit 78: there are mistakes.
+    Nothing is started and nothing written. Exit 78: there are mistakes. Exit 1: with --online, a channel
+    does not answer as it should.
     """
     from daemon.check import prepare
     from daemon.config import ConfigError
@@ -41,26 +47,51 @@ def check(call: Call) -> int:
             call.answer(_as_json(error.problems, (), []))
             return CONFIG
         raise
+    trials = _tried(prepared) if is_online else None
     upcoming = [(spec, _next_fires(spec, call)) for spec in prepared.schedules]
     if call.is_json:
-        rows = [
-            {
-                "name": spec.name,
-                "handler": spec.handler,
-                "cron": spec.line.text,
-                "timezone": spec.line.timezone,
-                "next": [slot.instant for slot in slots],
-            }
-            for spec, slots in upcoming
-        ]
-        call.answer(_as_json((), prepared.warnings, rows))
-        return DONE
-    for warning in prepared.warnings:
-        call.note(f"{warning} (warning)")
-    call.say(_summary(prepared))
-    if upcoming:
-        call.say("\n" + _table(call, upcoming))
-    return DONE
+        answer = _as_json((), prepared.warnings, [_row(spec, slots) for spec, slots in upcoming])
+        call.answer(answer if trials is None else {**answer, "channels": trials})
+    else:
+        for warning in prepared.warnings:
+            call.note(f"{warning} (warning)")
+        call.say(_summary(prepared))
+        if upcoming:
+            call.say("\n" + _table(call, upcoming))
+        if trials is not None:
+            call.say("\n" + table_of_trials(call, trials))
+    return DONE if all(trial["ok"] for trial in trials or ()) else WRONG
+
+
+def _row(spec: "ScheduleSpec", slots: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "handler": spec.handler,
+        "cron": spec.line.text,
+        "timezone": spec.line.timezone,
+        "next": [slot.instant for slot in slots],
+    }
+
+
+def _tried(prepared: "Prepared") -> list[dict[str, Any]]:
+    """Open every channel that was configured, and go as far with it as one can without a message."""
+    import asyncio
+
+    from daemon.app import open_channels
+    from daemon.clock import SystemClock
+    from daemon.notify.trial import try_out
+
+    async def tried() -> list[dict[str, Any]]:
+        clock = SystemClock()
+        http, channels = open_channels(prepared, clock)
+        try:
+            return [trial.as_row() for trial in await try_out(channels, clock)]
+        finally:
+            await http.close()
+
+    with Progress() as progress:
+        progress.show("asking every channel")
+        return asyncio.run(tried())
 
 
 @config.command()

@@ -11,6 +11,7 @@ from daemon.cli.command import Group, pass_call
 from daemon.cli.exits import DONE, WRONG
 from daemon.cli.progress import Progress
 from daemon.cli.tables import Column, render
+from daemon.cli.trials import table as table_of_trials
 
 if TYPE_CHECKING:
     from daemon.operations import Operations
@@ -48,7 +49,7 @@ def channels(call: Call) -> int:
     """Send a test message on every configured channel. Exit 1: one is not proved to have arrived."""
 
     async def names(operations: "Operations") -> list[dict[str, Any]]:
-        return await operations.channels()
+        return await operations.channels.listing()
 
     known = ask_or_do(call, lambda: call.client.get("/api/channels"), names)
     found = [_try(call, channel["name"]) for channel in known]
@@ -59,9 +60,32 @@ def channels(call: Call) -> int:
     return DONE if all(it["delivered"] for it in found) else WRONG
 
 
+@test.command()
+@click.argument("channel", required=False)
+@pass_call
+def smtp(call: Call, channel: str | None) -> int:
+    """Go through every step of a mail server's protocol, without a mail. Exit 1: one of them failed.
+
+    Without CHANNEL every channel of type smtp is tried.
+    """
+
+    async def work(operations: "Operations") -> list[dict[str, Any]]:
+        return await operations.channels.check(channel, "smtp")
+
+    body = {"channel": channel, "type": "smtp"}
+    with Progress() as progress:
+        progress.show("asking the mail server")
+        found = ask_or_do(call, lambda: call.client.post("/api/channels/check", body, wait_s=SEND_S), work)
+    if call.is_json:
+        call.answer(found)
+    else:
+        call.say(table_of_trials(call, found))
+    return DONE if all(it["ok"] for it in found) else WRONG
+
+
 def _try(call: Call, channel: str) -> dict[str, Any]:
     async def work(operations: "Operations") -> dict[str, Any]:
-        return await operations.test_channel(channel)
+        return await operations.channels.test(channel)
 
     with Progress() as progress:
         progress.show(f"{channel}: sending")

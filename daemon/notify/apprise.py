@@ -34,6 +34,7 @@ ALL_TRIES_S = 16.0
 MOST_THREADS = 2  # one that works, and one that may hang
 MOST_ADDRESSES = 20
 BUSY = timedelta(seconds=30)
+BROKEN = 'the package apprise cannot be loaded; pip install --force-reinstall "nightdesk[apprise]"'
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,40}(?=://)")
 # Of several addresses that failed, the outcome of the whole is the first of these that one of them had:
@@ -60,9 +61,7 @@ class AppriseOptions(ChannelOptions):
             raise ValueError(f"holds {len(urls)} addresses; 1 to {MOST_ADDRESSES} are wanted")
         for number, url in enumerate(urls, 1):
             if not _SCHEME.match(url.reveal()):
-                raise ValueError(
-                    f"address {number} is none; write one as Apprise's manual does, ntfy://TOPIC, and each by itself"
-                )
+                raise ValueError(f"address {number} is none of Apprise's, such as ntfy://TOPIC")
         return urls
 
 
@@ -110,6 +109,8 @@ class Apprise:
         except Busy:
             said = "earlier messages hang and hold it up; nothing was sent"
             return Outcome(failure=Failure.TRANSIENT, said=said)
+        except ImportError:
+            return Outcome(failure=Failure.PERMANENT, said=BROKEN)
         except TimeoutError:
             return Outcome(failure=Failure.UNKNOWN, said="no end in time; the message may have arrived")
 
@@ -121,6 +122,8 @@ class Apprise:
                 return False, "Apprise cannot use it; compare it with this service's page in Apprise's manual"
         except Busy:
             return False, "earlier messages hang; try again in a minute"
+        except ImportError:
+            return False, BROKEN
         except TimeoutError:
             return False, f"Apprise did not read it within {TRY_S:g} s"
 
@@ -150,13 +153,14 @@ class Threads:
 
     def _make(self, call: Callable[[], T], future: "Future[T]") -> None:
         try:
-            answer = call()
-        # A library away from any exception there is; whoever waits is told, by its class in the end.
+            try:
+                answer = call()
+            finally:
+                self._places.release()  # before anybody who waits can ask for the next place
+        # A library away from any exception there is; whoever waits is told, and in the end the notifier.
         except Exception as error:
-            self._places.release()
             future.set_exception(error)
         else:
-            self._places.release()
             future.set_result(answer)
 
 

@@ -26,7 +26,7 @@ LONGEST_BODY = 4_000  # whatever the service takes: these are notifications
 SHORTEST_SIGNED = 400  # in a text message every character is needed for what has happened
 
 # Loggers of the libraries that are handed whole addresses. Nothing else here uses them.
-TALKATIVE = ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "charset_normalizer")
+TALKATIVE = ("urllib3", "requests", "requests_oauthlib", "oauthlib", "slixmpp", "paho")
 _STATUS = re.compile(r"\berror=([1-5]\d\d)\b")
 # urllib3's names for "there was no connection": nothing can have been sent.
 _UNREACHED = re.compile(
@@ -54,25 +54,27 @@ class Heard:
     is_unreached: bool = False
 
 
-class _Ear(logging.Handler):
-    """Listens to Apprise in the threads that want to know; the records themselves end here."""
+class _Ear(logging.Filter):
+    """Listens to Apprise in the threads that want to know, and lets none of its records through."""
 
     def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
+        super().__init__()
         self._local = threading.local()
 
     @contextmanager
     def listening(self) -> Iterator[Heard]:
+        """Take in what is logged in this thread."""
         self._local.heard = heard = Heard()
         try:
             yield heard
         finally:
             self._local.heard = None
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         heard: Heard | None = getattr(self._local, "heard", None)
         if heard is not None:
             understand(heard, record.getMessage())
+        return False
 
 
 def is_installed() -> bool:
@@ -223,11 +225,10 @@ def _asset() -> Any:
 
 @cache
 def _ear() -> _Ear:
-    """Have the libraries' loggers speak to us alone, from before their first word."""
-    ear = _Ear()
+    """Have the libraries' loggers speak to us alone, or not at all, from before their first word."""
     for name in TALKATIVE:
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.addHandler(ear if name == "apprise" else logging.NullHandler())
-    logging.getLogger("apprise").setLevel(logging.DEBUG)
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    ear, logger = _Ear(), logging.getLogger("apprise")
+    logger.addFilter(ear)
+    logger.setLevel(logging.DEBUG)
     return ear

@@ -39,6 +39,7 @@ SHORT_FACT = 30  # stands beside others on a line
 ENTRY_TITLE, ENTRY_NOTE = 200, 150
 LINK_LABEL, LINK = 80, 500
 SIGNATURE = 200
+NOTHING = "\u2013"  # an empty field would have the whole message refused, and a hyphen begins a list
 ENTRY_TEXTS = (400, 150, 0)  # tried in this order until all entries fit
 
 # The bar at the side of an embed.
@@ -55,8 +56,8 @@ NEUTRAL = 0x4A6FA5
 NO_MENTIONS: dict[str, list[str]] = {"parse": []}
 
 _EVERYONE = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
-# A backslash takes their meaning from these; before "//" from the colon, or a bare address is a link.
-_MARKS = re.compile(r"[\\*_~`|<>\[\]]|:(?=//)")
+# A backslash takes their meaning from these; where a line begins, from a few more.
+_MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\*_~`|<>[]"})
 _LINE_MARKS = re.compile(r"^([^\S\n]*)([-+#])|^([^\S\n]*\d+)(\.)", re.MULTILINE)
 # In the label of a link there is no escaping: the backslashes would be seen (discord-api-docs, issue 6185).
 # So what has a meaning is replaced by what looks alike.
@@ -131,8 +132,8 @@ def text_size(embed: Embed) -> int:
 
 
 def _escape(text: str) -> str:
-    text = _EVERYONE.sub("\uff20", text)
-    text = _MARKS.sub(r"\\\g<0>", text)
+    text = _EVERYONE.sub("\uff20", text).translate(_MARKS)
+    text = text.replace("://", "\\://")  # or a bare address would become a link
     return _LINE_MARKS.sub(r"\1\3\\\2\4", text)
 
 
@@ -163,9 +164,9 @@ def _fields(facts: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
 
 
 def _field(name: str, value: str) -> dict[str, Any]:
-    shown = escaped(one_line(value), FACT_VALUE) or "-"
+    shown = escaped(one_line(value), FACT_VALUE) or NOTHING
     return {
-        "name": escaped(one_line(name), FACT_NAME) or "-",
+        "name": escaped(one_line(name), FACT_NAME) or NOTHING,
         "value": shown,
         "inline": _utf16(shown) <= SHORT_FACT,
     }
@@ -178,29 +179,47 @@ def _pages(message: Message, room: int) -> list[str]:
     total = len(message.entries)
     texts: list[str] = []
     for text_limit in ENTRY_TEXTS:
-        texts = [_entry(entry, text_limit) for entry in message.entries[: room // 4]]  # none is shorter
-        if sum(map(_size, texts)) <= room:
+        texts, taken = _until_full(message.entries, text_limit, room)
+        if taken <= room:
             break
-    kept = how_many_fit(texts, room, _size(_more(total, message)), _size, are_all=len(texts) == total)
+    # It counts one for what parts two entries, and a blank line takes two.
+    kept = how_many_fit(
+        texts,
+        room,
+        _taken(_more(total, message)),
+        lambda text: _utf16(text) + 1,
+        are_all=len(texts) == total,
+    )
     shown = [*texts[:kept], _more(total - kept, message)] if kept < total else texts
     return _packed(shown)
+
+
+def _until_full(entries: tuple[Entry, ...], text_limit: int, room: int) -> tuple[list[str], int]:
+    """The entries up to the first that does not fit, that one too: there may be thousands behind it."""
+    texts, taken = [], 0
+    for entry in entries:
+        texts.append(_entry(entry, text_limit))
+        taken += _taken(texts[-1])
+        if taken > room:
+            break
+    return texts, taken
 
 
 def _packed(texts: list[str]) -> list[str]:
     pages: list[list[str]] = []
     taken = DESCRIPTION
     for text in texts:
-        if taken + _size(text) > DESCRIPTION:
+        if taken + _taken(text) > DESCRIPTION:
             pages.append([])
             taken = 0
         pages[-1].append(text)
-        taken += _size(text)
+        taken += _taken(text)
     return ["\n\n".join(page) for page in pages]
 
 
-def _size(text: str) -> int:
-    """What a part takes with half of what parts it from the next; `how_many_fit` counts the other half."""
-    return _utf16(text) + 1
+def _taken(text: str) -> int:
+    """What an entry takes, with the blank line behind it."""
+    return _utf16(text) + 2
 
 
 def _entry(entry: Entry, text_limit: int) -> str:

@@ -40,7 +40,7 @@ SecretOrText = Secret | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a receiver said. `text` is cut to 64 KiB and holds nothing of the address or the credentials."""
+    """What a receiver said. `text` is cut to 64 KiB and holds nothing of a secret address or header."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -114,7 +114,7 @@ class HttpClient:
         host = self._checked_host(address)
         progress = _Progress()
         try:
-            return await self._exchange(method, address, body, headers or {}, timeout_s, progress)
+            return await self._exchange(method, url, body, headers or {}, timeout_s, progress)
         except (OSError, ValueError, RuntimeError, _client_error()) as error:
             blame = _blame(error, host, progress)
         # Raised out here so that the library's error, whose text holds the address, is not its context.
@@ -150,7 +150,7 @@ class HttpClient:
     async def _exchange(
         self,
         method: str,
-        address: str,
+        url: SecretOrText,
         body: bytes | None,
         headers: Mapping[str, SecretOrText],
         timeout_s: float,
@@ -158,7 +158,7 @@ class HttpClient:
     ) -> Answer:
         async with self._opened().request(
             method,
-            address,
+            _shown(url),
             data=body,
             headers={name: _shown(value) for name, value in headers.items()},
             allow_redirects=False,
@@ -169,7 +169,7 @@ class HttpClient:
             return Answer(
                 status=response.status,
                 headers=dict(response.headers),
-                text=_redacted(text, address, headers),
+                text=_redacted(text, url, headers),
             )
 
     def _opened(self) -> "aiohttp.ClientSession":
@@ -286,10 +286,13 @@ def _shown(value: SecretOrText) -> str:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-def _redacted(text: str, address: str, headers: Mapping[str, SecretOrText]) -> str:
+def _redacted(text: str, url: SecretOrText, headers: Mapping[str, SecretOrText]) -> str:
     """Take out of an answer what only we and the receiver know: it may echo the request."""
-    parts = urlsplit(address)
-    known = {address, parts.path, parts.query, *parts.path.split("/"), *re.split("[&=]", parts.query)}
+    known: set[str] = set()
+    if isinstance(url, Secret):
+        parts = urlsplit(url.reveal())
+        known |= {url.reveal(), parts.path, parts.query}
+        known |= {*parts.path.split("/"), *re.split("[&=]", parts.query)}
     for value in headers.values():
         if isinstance(value, Secret):
             known |= {value.reveal(), *value.reveal().split()}

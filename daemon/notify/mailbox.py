@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from daemon.notify.text import clean
+from daemon.notify.text import clean, one_line
 
 LONGEST_ADDRESS = 254  # RFC 5321 with its erratum 1690
 LONGEST_LOCAL = 64
@@ -51,7 +51,7 @@ def parse_address(text: str) -> str:
         ValueError: it is none; the message shows it and says what is wrong.
     """
     said = text.strip()
-    shown = f'"{clean(said)[:80]}"'
+    shown = f'"{one_line(said)[:80]}"'
     local, at, domain = said.rpartition("@")
     if not at or "@" in local or not domain or not local:
         raise ValueError(f"{shown} is no mail address; one looks like ops@example.com")
@@ -102,12 +102,14 @@ def parse_addresses(value: Any) -> tuple[str, ...]:
             'is no list of mail addresses; write ["ops@example.com"] or "a@b.example, c@d.example"'
         )
     addresses = [parse_address(part) for part in parts if part.strip()]
-    unique = {address.lower(): address for address in reversed(addresses)}
+    unique: dict[str, str] = {}
+    for address in addresses:
+        unique.setdefault(address.lower(), address)
     if not unique:
         raise ValueError("names nobody; write at least one mail address")
     if len(unique) > MOST_ADDRESSES:
         raise ValueError(f"names {len(unique)} addresses; at most {MOST_ADDRESSES}, use a mailing list")
-    return tuple(reversed(unique.values()))
+    return tuple(unique.values())
 
 
 Sender = Annotated[Mailbox, BeforeValidator(parse_mailbox, json_schema_input_type=str)]

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy
+from email.policy import EmailPolicy
 from email.utils import format_datetime
+from typing import Any
 
 from daemon.notify import mail
 from daemon.notify.base import Message
@@ -13,6 +15,7 @@ from daemon.notify.mailbox import Mailbox
 # Base64 takes a third of what quoted-printable does for text that is not Latin, and next to no
 # time; for a short mail it is the other that people and spam filters can read.
 SHORT = 32_000
+LONGEST_LINE = 78  # RFC 5322 asks for it, and allows 998
 # The bytes a mail takes beside its parts, and what base64 makes of those: 4 for 3, and the line ends.
 ENVELOPE = 4_000
 _AS_BASE64 = 0.72
@@ -24,9 +27,15 @@ _ON_ONE_LINE = re.compile(r"[\x20-\x7e]{1,960}")
 
 
 class _Policy(EmailPolicy):
-    """The SMTP policy, but for headers that are written as they are."""
+    """The SMTP policy, but for headers that it would not write as they are meant."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        # A subject as it stands: read as a header, "=?utf-8?…?=" in a title would become what it hides.
+        return (name, value) if name.lower() == "subject" else super().header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() == "subject":
+            return f"{name}: {_encoded(name, value)}\r\n".encode("ascii")
         if name.lower() not in _VERBATIM:
             return super().fold_binary(name, value)
         if not _ON_ONE_LINE.fullmatch(value):
@@ -34,7 +43,15 @@ class _Policy(EmailPolicy):
         return f"{name}: {value}\r\n".encode("ascii")
 
 
-_PLAIN = _Policy(**{name: getattr(SMTP, name) for name in ("linesep", "max_line_length")})
+def _encoded(name: str, value: str) -> str:
+    """A text as a header holds it (RFC 2047); the package's newer way loses spaces between encoded words."""
+    is_plain = value.isascii() and value.isprintable() and "=?" not in value
+    if is_plain and len(name) + len(value) + 2 <= LONGEST_LINE:
+        return value
+    return Header(value, "utf-8", header_name=name).encode(linesep="\r\n")
+
+
+_PLAIN = _Policy(linesep="\r\n", max_line_length=LONGEST_LINE)
 _UTF8 = _PLAIN.clone(utf8=True)
 
 

@@ -138,9 +138,10 @@ class Smtp:
             return mail
         try:
             return await run(partial(make, most=room))
-        except ValueError as error:
+        except ValueError:
             raise ChannelError(
-                f"{self._options.host} takes too short mails: {error}", failure=Failure.PERMANENT
+                f"{self._options.host} takes no mail of more than {room} bytes, too few for this one",
+                failure=Failure.PERMANENT,
             ) from None
 
     def _remember(self, message_id: str, taken: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 """What a mail server's answers and silences mean (RFC 5321, 4.2; RFC 4954, 6; RFC 3463)."""
 
+import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -79,10 +80,13 @@ def all_refused(host: str, replies: Mapping[str, Reply]) -> ChannelError:
 
 def lost(host: str, step: str, error: OSError, *, is_sent: bool) -> ChannelError:
     """The error where there was no answer: too late, cut off, never reached, or not trusted."""
-    cause = _ssl_error(error)
-    if cause is not None and not is_sent and (told := _mistrust(host, cause)):
+    causes = list(_causes(error))
+    tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if tls is not None and not is_sent and (told := _mistrust(host, tls)):
         return ChannelError(told, failure=Failure.PERMANENT)
-    how = "did not answer in time" if isinstance(error, TimeoutError) else "could not be reached, or hung up"
+    why = next(filter(None, map(_reason, reversed(causes))), "")
+    how = "hung up" if step != "connect" else "could not be reached"
+    how = "did not answer in time" if isinstance(error, TimeoutError) else f"{how} ({why})" if why else how
     if is_sent:
         return ChannelError(
             f"{host} {how} after the end of the mail; it may have arrived", failure=Failure.UNKNOWN
@@ -90,20 +94,29 @@ def lost(host: str, step: str, error: OSError, *, is_sent: bool) -> ChannelError
     return ChannelError(f"{host} {how} at the step {step}; nothing was sent")
 
 
-def _ssl_error(error: BaseException) -> ssl.SSLError | None:
-    """The TLS error in what the library wrapped around it."""
+def _causes(error: OSError) -> Iterator[OSError]:
+    """The error, and what the library wrapped in it."""
     seen: BaseException | None = error
     for _ in range(4):
-        if seen is None or isinstance(seen, ssl.SSLError):
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    return None
+        if isinstance(seen, OSError):
+            yield seen
+        seen = None if seen is None else seen.__cause__
+
+
+def _reason(error: OSError) -> str:
+    """The system's word for what happened; the texts of the loops hold addresses, and differ."""
+    if isinstance(error, ssl.SSLError):
+        return str(getattr(error, "reason", None) or "TLS broke").replace("_", " ").lower()
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or ""  # a name that is not found
 
 
 def _mistrust(host: str, error: ssl.SSLError) -> str | None:
     """What is wrong with the TLS of a server, where it is not just a connection that broke."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate of {host} is not trusted ({error.verify_message}); {NOT_TRUSTED}"
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        why = getattr(error, "verify_message", "")
+        return f"the certificate of {host} is not trusted ({why}); {NOT_TRUSTED}"
+    if getattr(error, "reason", "") in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
         return f"{host} does not speak TLS from the first byte on; set tls to starttls (mostly port 587)"
     return None

@@ -61,7 +61,7 @@ class SmtpOptions(ChannelOptions):
     @classmethod
     def _by_port(cls, entry: Any) -> Any:
         """Port 465 is for TLS from the first byte (RFC 8314); a server there would wait for it for ever."""
-        if isinstance(entry, dict) and entry.get("port") == 465 and "tls" not in entry:
+        if isinstance(entry, dict) and str(entry.get("port")) == "465" and "tls" not in entry:
             return {**entry, "tls": Tls.IMPLICIT}
         return entry
 
@@ -111,8 +111,8 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         context.load_verify_locations(ca_file)
     except OSError as error:
         raise ChannelError(
-            f"caFile {ca_file} holds no certificate that can be read ({type(error).__name__}); write the path "
-            "of a PEM file",
+            f"caFile {ca_file} holds no certificate that can be read ({type(error).__name__}); write the "
+            "path of a PEM file",
             failure=Failure.PERMANENT,
         ) from None
     return context

@@ -62,7 +62,7 @@ class Session:
     outcome unknown, what fails before it has sent nothing.
     """
 
-    def __init__(self, server: Server, *, step_s: float = STEP_S) -> None:
+    def __init__(self, server: Server) -> None:
         import aiosmtplib
 
         self.is_sent = False
@@ -77,7 +77,7 @@ class Session:
             tls_context=server.context,
             # Otherwise the library asks the DNS for this machine's name, for as long as that may take.
             local_hostname="localhost",
-            timeout=step_s,
+            timeout=STEP_S,
         )
 
     @property

@@ -36,7 +36,6 @@ from daemon.notify.text import (
 from state.codec import time_text, to_json
 
 MOST_BYTES = 20_000  # advised by the standard: a receiver should not have to take what it never asked for
-SLACK = 50  # bytes left for the numbers that are only known at the end
 
 # Shares of MOST_BYTES, such that all of them at their longest leave room for some entries.
 ID, TITLE, TEXT = 300, 1_000, 4_000
@@ -69,7 +68,7 @@ def event(message: Message) -> bytes:
         "timestamp": time_text(message.created_at),
         "data": data,
     }
-    data["entries"] = _entries(message.entries, MOST_BYTES - SLACK - len(to_json(whole)))
+    data["entries"] = _entries(message.entries, MOST_BYTES - len(to_json(whole)))
     return to_json(whole)
 
 

@@ -118,7 +118,7 @@ class Beating:
 
 @contextmanager
 def beating(path: Path, clock: Clock) -> Iterator[BeatFile]:
-    """Say that the daemon is there; and at the end, unless the block failed, that it stopped in good order."""
+    """Say that the daemon is there; at the end, unless the block failed, that it stopped in good order."""
     file = BeatFile(path, clock)
     try:
         file.say()

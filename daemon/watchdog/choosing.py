@@ -6,7 +6,7 @@ here; a test holds the two side by side.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -54,7 +54,7 @@ class Entry:
 
     name: str
     type: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)
     variables: Collection[str] = ()  # those it was made of, where it is the environment's
 
 
@@ -123,7 +123,7 @@ def _of_environment(environ: Mapping[str, str], taken: Collection[str]) -> dict[
         if name not in taken and next(iter(variables)) in used:
             made[name] = Entry(name=name, type=kind, options=used, variables=tuple(variables.values()))
     if "smtp" in made and "email" not in made and "email" not in taken:
-        made["email"] = made["smtp"]  # mail goes by SMTP where no mail API is set
+        made["email"] = replace(made["smtp"], name="email")  # by SMTP where no mail API is set
     return made
 
 
@@ -143,16 +143,14 @@ def _is_used(value: object, reference: str) -> bool:
 
 
 def _lacks(entry: Entry) -> bool:
-    return bool(entry.variables) and any(
-        option not in entry.options for option in NEEDED.get(entry.type, ())
-    )
+    return bool(entry.variables) and any(option not in entry.options for option in NEEDED.get(entry.type, ()))
 
 
 def _default_order(entries: Mapping[str, Entry]) -> list[str]:
     """Every channel there is: those set up for alerts, the file's own, the team's rooms."""
     own = [name for name, it in entries.items() if not it.variables and it.type not in RECORDS]
     known = [name for name in (*SET_UP_FOR_ALERTS, *ROOMS) if name in entries and name not in own]
-    if "smtp" in known and entries.get("email") is entries.get("smtp"):
+    if "smtp" in known and "email" in entries and entries["email"].variables == entries["smtp"].variables:
         known.remove("smtp")  # the same channel under two names
     return [
         *(name for name in known if name not in ROOMS),

@@ -13,6 +13,8 @@ LONGEST_LOOK_S = 5.0
 # Between the wall and the monotonic clock lies the moment the machine was started. It moves when the wall
 # is stepped and when the machine sleeps, and by far more than this when it is started again.
 SAME_BOOT_S = 5.0
+# What `state.home.holder` says where somebody holds the lock and nobody knows who.
+UNKNOWN = -1
 
 
 class Verdict(StrEnum):
@@ -74,10 +76,6 @@ def judge(look: Look, holder: int | None, limits: Limits) -> Verdict:
     if silence_s <= limits.hung_after.total_seconds():
         return Verdict.QUIET
     return Verdict.HUNG if holder is not None and holder in (beat.pid, UNKNOWN) else Verdict.GONE
-
-
-# What `state.home.holder` says of a lock that is held by nobody knows whom.
-UNKNOWN = -1
 
 
 def _silence_at_first(beat: Beat, now: datetime, monotonic_s: float) -> float:

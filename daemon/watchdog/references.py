@@ -35,7 +35,9 @@ def resolved(value: Any, folder: Path, environ: Mapping[str, str]) -> Any:
 def _variable(name: str, environ: Mapping[str, str]) -> str:
     if not (text := environ.get(name, "").strip("\r\n")):
         state = "is empty" if name in environ else "is not set"
-        raise ValueError(f"the environment variable {name[:60]} {state}; set it where the watchdog is started")
+        raise ValueError(
+            f"the environment variable {name[:60]} {state}; set it where the watchdog is started"
+        )
     return text
 
 

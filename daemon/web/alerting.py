@@ -111,7 +111,6 @@ async def test_channel(asking: Asking) -> Answer:
 
 ALERT_ROUTES: tuple[Route, ...] = (
     read("/api/alerts", alerts),
-    # Before the routes with a name in their place: "test" is none.
     do("/api/alerts/test", test_alert, NewAlertTest),
     read("/api/alerts/{id}", alert),
     do("/api/alerts/{id}/ack", acknowledge_alert, NewWord),

@@ -3,6 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
+from msgspec import field
+
 from daemon.web.alerting import ALERT_ROUTES
 from daemon.web.asking import Answer, Asking
 from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read, wait_of
@@ -17,14 +19,14 @@ class NewTask(Body):
     """A task to promise."""
 
     handler: Short
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = field(default_factory=dict)
     key: Short | None = None
 
 
 class NewRun(Body):
     """A run of a schedule."""
 
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = field(default_factory=dict)
     key: Short | None = None
 
 

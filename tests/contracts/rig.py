@@ -35,3 +35,5 @@ class Rig:
     endless: Mapping[str, Opening] = field(default_factory=dict)  # answers that are slow, or far too much
     luring: Callable[[str], AbstractAsyncContextManager[There]] | None = None  # sends callers to an address
     hurried: Mapping[str, float] = field(default_factory=dict)  # constants, by dotted name, too long to wait
+    asks_nobody: bool = False  # its check reads the entry and goes nowhere
+    carries: str | None = None  # the one kind of message that may be sent, where not all may

@@ -45,6 +45,7 @@ class Desk:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    within: tuple[str, ...] = ()  # a program that begins the daemon in its own process
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -84,7 +85,7 @@ class Desk:
         assert self.process is None, "one daemon at a time"
         with (self.folder / "stderr.txt").open("ab") as errors:
             self.process = subprocess.Popen(
-                self.argv("run"),
+                [*self.within, *self.argv("run")],
                 cwd=self.folder,
                 env=self.surroundings(),
                 stdin=subprocess.DEVNULL,

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-# The unit names this path; here it is a script that starts the sources with the tests' own Python.
+# The units name these paths; here they are scripts that start the sources with the tests' own Python.
 PROGRAM = Path("/opt/nightdesk/bin/nightdesk")
+PYTHON = Path("/opt/nightdesk/bin/python")
 BOOT_S = 60.0
 COMMAND_S = 60.0
 
@@ -163,20 +164,20 @@ def _lay_out(root: Path, files: dict[str, str]) -> None:
     for name, text in written.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    program = root / PROGRAM.relative_to("/")
-    program.parent.mkdir(parents=True)
-    program.write_text(_program())
-    program.chmod(0o755)
+    (root / PROGRAM.relative_to("/")).parent.mkdir(parents=True)
+    for path, arguments in ((PROGRAM, "-m daemon "), (PYTHON, "")):
+        script = root / path.relative_to("/")
+        script.write_text(_script(arguments))
+        script.chmod(0o755)
 
 
-def _program() -> str:
-    python = _python_inside()
+def _script(arguments: str) -> str:
     # The library path keeps it from another Python's library of the same name in /usr.
     return (
         "#!/bin/sh\n"
         "export PYTHONPATH=/opt/nightdesk/source:/opt/nightdesk/lib PYTHONDONTWRITEBYTECODE=1\n"
         "export LD_LIBRARY_PATH=/opt/python/lib\n"
-        f'exec {python} -m daemon "$@"\n'
+        f'exec {_python_inside()} {arguments}"$@"\n'
     )
 
 

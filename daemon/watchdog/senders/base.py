@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -86,18 +87,21 @@ class Options:
         return [str(part) for part in found]
 
     def addresses(self, name: str) -> list[str]:
-        """Mail addresses: a list, or one text with commas.
+        """Mail addresses, their names left out: a list, or one text with commas.
 
         Raises:
             ValueError: there is none, or one is none.
         """
-        found = [part.strip() for text in self.texts(name) for part in text.split(",") if part.strip()]
+        found = [part for text in self.texts(name) for part in text.split(",") if part.strip()]
+        addresses = [_with_ascii_domain(parseaddr(part)[1]) for part in found]
         if not found:
             raise ValueError(f"{name}: holds no address")
-        for address in found:
+        if not all(part.isprintable() for part in found):
+            raise ValueError(f"{name}: one of them holds a line break")
+        for address in addresses:
             if len(address) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
                 raise ValueError(f"{name}: one of them is no mail address")
-        return found
+        return addresses
 
     def url(self, name: str, *, allow_private: bool, default: str | None = None) -> str:
         """A web address, https unless private ones are allowed.
@@ -114,5 +118,15 @@ class Options:
         if not fits or parts.scheme not in ("http", "https"):
             raise ValueError(f"{name}: is no web address")
         if parts.scheme == "http" and not allow_private:
-            raise ValueError(f"{name}: begins with http://; https is needed unless network.allowPrivate is true")
+            raise ValueError(
+                f"{name}: begins with http://; https is needed unless network.allowPrivate is true"
+            )
         return text
+
+
+def _with_ascii_domain(address: str) -> str:
+    local, at, domain = address.rpartition("@")
+    try:
+        return f"{local}{at}{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address

@@ -1,4 +1,4 @@
-"""A limit on the whole of an exchange: blocking calls have a time-out each, and a drip would pass them all."""
+"""A limit on the whole of an exchange: each call has a time-out, and a drip would pass them all."""
 
 import ipaddress
 import socket
@@ -10,6 +10,7 @@ from typing import Self
 TOTAL_S = 10.0
 # Of one connect or one read; the last of them may outlast the total by its own length and no more.
 STEP_S = 5.0
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Bound:
@@ -72,7 +73,10 @@ def connected(host: str, port: int, bound: Bound, *, public_only: bool) -> socke
 
 
 def _is_public(text: str) -> bool:
+    """Whether an address is one of the public internet, however it is wrapped."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address.sixtofour or address
-    return address.is_global and not address.is_multicast
+        behind = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+        teredo = address.teredo[1] if address.teredo else None
+        address = behind or address.ipv4_mapped or address.sixtofour or teredo or address
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

@@ -4,14 +4,18 @@ import re
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from daemon.watchdog.message import Message, headline, lines
+from daemon.watchdog.message import Kind, Message, headline, lines
 from daemon.watchdog.plain_json import to_json
 from daemon.watchdog.senders.base import Options
 from daemon.watchdog.senders.web import post
 
-LONGEST = 1900  # 2000 of Discord's own counting
+LONGEST_TITLE = 256
+LONGEST_TEXT = 4000  # 4096 of Discord's own counting
 HEADERS = {"Content-Type": "application/json"}
-_MARK = re.compile(r"([\\*_~`|>\[\]])")
+RED, GREEN, GREY = 0xC0392B, 0x27AE60, 0x7F8C8D
+COLOURS = {Kind.ALERT: RED, Kind.RESOLVED: GREEN, Kind.TEST: GREY}
+_MARK = re.compile(r"([\\*_~`|<>\[\]@])")
+_BROKEN_MARK = re.compile(r"(?<!\\)((?:\\\\)*)\\$")
 
 
 class Discord:
@@ -23,11 +27,23 @@ class Discord:
 
     def send(self, message: Message, now: datetime) -> str:
         """Post it, and have Discord answer only once the message is kept."""
-        first, *rest = (_MARK.sub(r"\\\1", line) for line in (headline(message), *lines(message)))
-        text = "\n".join([f"**{first}**", *rest])[:LONGEST]
-        payload = {"content": text, "allowed_mentions": {"parse": []}}
+        said = [line for line in lines(message) if line != message.link]
+        embed: dict[str, object] = {
+            "title": _escaped(headline(message), LONGEST_TITLE),
+            "description": _escaped("\n".join(said), LONGEST_TEXT),
+            "color": COLOURS[message.kind],
+            "timestamp": message.created_at.isoformat(),
+        }
+        if message.link:
+            embed["url"] = message.link
+        payload = {"embeds": [embed], "allowed_mentions": {"parse": []}}
         answer = post(self._url, to_json(payload), HEADERS, allow_private=self._allow_private)
         return f"{answer.status}"
+
+
+def _escaped(text: str, longest: int) -> str:
+    """The text with nothing in it that Discord makes something of; not cut within an escape."""
+    return _BROKEN_MARK.sub(r"\1", _MARK.sub(r"\\\1", text)[:longest])
 
 
 def _waiting(url: str) -> str:

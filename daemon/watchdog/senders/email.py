@@ -20,9 +20,11 @@ class Email:
         self._allow_private = allow_private
         self._key = options.text("apiKey")
         self._url = options.url("apiUrl", allow_private=allow_private, default=SENDGRID)
-        self._from = options.text("from")
+        self._from = options.addresses("from")[0]
         self._to = options.addresses("to")
         self._is_mailgun = options.text("provider", _provider(self._url)) == "mailgun"
+        if self._is_mailgun and not self._url.rstrip("/").endswith("/messages"):
+            self._url = self._url.rstrip("/") + "/messages"
 
     def send(self, message: Message, now: datetime) -> str:
         """Hand it to the service, which says that it has it and not that anybody reads it."""

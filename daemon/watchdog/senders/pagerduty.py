@@ -23,7 +23,7 @@ class PagerDuty:
         self._url = options.url("url", allow_private=allow_private, default=EVENTS)
 
     def send(self, message: Message, now: datetime) -> str:
-        """Open the incident of the message's thread, or end it; a test does both, as the least grave there is."""
+        """Open the incident of the thread, or end it; a test does both, as the least grave there is."""
         if message.kind is Kind.RESOLVED:
             return self._event("resolve", message)
         proof = self._event("trigger", message)
@@ -42,7 +42,7 @@ class PagerDuty:
                 "source": socket.gethostname() or "nightdesk",
                 "severity": "info" if message.kind is Kind.TEST else message.severity,
                 "timestamp": message.created_at.isoformat(),
-                "custom_details": {**dict(message.facts), "What to do": message.advice},
+                "custom_details": dict([*message.facts, ("What to do", message.advice or "nothing")]),
             }
             if message.link and message.link.startswith("https://"):
                 event["links"] = [{"href": message.link, "text": "nightdesk"}]

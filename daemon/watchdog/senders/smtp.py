@@ -1,9 +1,11 @@
 """Mail by SMTP."""
 
+import ipaddress
 import re
 import smtplib
 import socket
 import ssl
+from contextlib import suppress
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -15,6 +17,7 @@ from daemon.watchdog.senders.bound import STEP_S, Bound, connected
 STARTTLS, IMPLICIT, NONE = "starttls", "implicit", "none"
 SUBMISSION, SUBMISSIONS = 587, 465
 LONGEST_SUBJECT = 200
+READY = 220
 # Of 4xx the server itself says that it may pass.
 FIRST_PERMANENT = 500
 
@@ -32,7 +35,7 @@ class Smtp:
         if self._tls not in (STARTTLS, IMPLICIT, NONE):
             raise ValueError("tls: is none of starttls, implicit, none")
         self._login = (options.text("user"), options.text("password")) if options.has("password") else None
-        if self._tls == NONE and self._login is not None and not allow_private:
+        if self._tls == NONE and self._login is not None and not (allow_private or _is_here(self._host)):
             raise ValueError("tls: none would send the password in clear; take starttls or implicit")
         self._from = options.addresses("from")[0]
         self._to = options.addresses("to")
@@ -63,25 +66,42 @@ class Smtp:
                 raise NotProved(f"{self._host}: no answer ({what})") from None
 
     def _handed_over(self, mail: EmailMessage, bound: Bound) -> str:
-        trust = ssl.create_default_context(cafile=self._ca_file) if self._tls != NONE else None
+        trust = self._trust() if self._tls != NONE else None
         server = _Bounded(bound, trust if self._tls == IMPLICIT else None)
-        server.connect(self._host, self._port)
-        server.ehlo()
+        try:
+            return self._given_to(server, mail, trust, bound)
+        finally:
+            # No QUIT: whoever hangs at the farewell must not make an accepted message look lost.
+            server.close()
+
+    def _given_to(
+        self, server: "_Bounded", mail: EmailMessage, trust: ssl.SSLContext | None, bound: Bound
+    ) -> str:
+        code, _text = server.connect(self._host, self._port)
+        if code != READY:
+            raise smtplib.SMTPConnectError(code, "")
+        server.ehlo_or_helo_if_needed()
         if trust is not None and self._tls == STARTTLS:
             server.starttls(context=trust)  # raises where the server does not offer it
             assert server.sock is not None
             bound.hold(server.sock)
-            server.ehlo()
+            server.ehlo_or_helo_if_needed()
         if self._login is not None:
             server.login(*self._login)
         refused = server.send_message(mail, self._from, self._to)
-        # No QUIT: the message is accepted, and whoever hangs at the farewell must not make it look lost.
         return f"250 for {len(self._to) - len(refused)} of {len(self._to)}"
+
+    def _trust(self) -> ssl.SSLContext:
+        """Trust what the system trusts, and the authorities of the file."""
+        context = ssl.create_default_context()
+        if self._ca_file is not None:
+            context.load_verify_locations(self._ca_file)
+        return context
 
     def _written(self, message: Message) -> EmailMessage:
         mail = EmailMessage()
         domain = self._from.rpartition("@")[2]
-        mail["From"], mail["To"] = self._from, ", ".join(self._to)
+        mail["From"], mail["To"] = f"nightdesk <{self._from}>", ", ".join(self._to)
         mail["Subject"] = " ".join(headline(message).split())[:LONGEST_SUBJECT]
         mail["Date"] = format_datetime(message.created_at)
         mail["Message-ID"] = f"<{_legal(message.id)}@{domain}>"
@@ -110,6 +130,12 @@ class _Bounded(smtplib.SMTP):
         self._bound.hold(wrapped)
         wrapped.do_handshake()
         return wrapped
+
+
+def _is_here(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _legal(text: str) -> str:

@@ -44,9 +44,7 @@ def post(
     return answer
 
 
-def _exchange(
-    url: str, body: bytes, headers: Mapping[str, str], bound: Bound, allow_private: bool
-) -> Answer:
+def _exchange(url: str, body: bytes, headers: Mapping[str, str], bound: Bound, allow_private: bool) -> Answer:
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if is_tls else 80)

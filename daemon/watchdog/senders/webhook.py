@@ -7,7 +7,7 @@ import hmac
 import re
 from datetime import datetime
 
-from daemon.watchdog.message import Message, headline
+from daemon.watchdog.message import Kind, Message
 from daemon.watchdog.plain_json import to_json
 from daemon.watchdog.senders.base import Options
 from daemon.watchdog.senders.web import post
@@ -21,7 +21,8 @@ class Webhook:
     def __init__(self, options: Options, allow_private: bool) -> None:
         self._allow_private = allow_private
         self._url = options.url("url", allow_private=allow_private)
-        self._keys = [_key(secret) for secret in options.texts("secret")] if options.has("secret") else []
+        secrets = options.texts("secret") if options.has("secret") else []
+        self._keys = [_key(part) for secret in secrets for part in re.split(r"[\s,]+", secret) if part]
 
     def send(self, message: Message, now: datetime) -> str:
         """Post it; the receiver dedupes by the id, which is the same on every copy."""
@@ -29,15 +30,19 @@ class Webhook:
             {
                 "type": f"nightdesk.{message.kind}",
                 "timestamp": message.created_at.isoformat(),
+                # As `daemon.notify.webhook_event` has it: a receiver need not know which of the two wrote.
                 "data": {
                     "id": message.id,
                     "kind": message.kind,
-                    "thread": message.thread,
                     "severity": message.severity,
-                    "title": headline(message),
-                    "facts": dict(message.facts),
-                    "advice": message.advice,
-                    "link": message.link,
+                    "title": message.title,
+                    "text": message.advice,
+                    "facts": [{"name": name, "value": value} for name, value in message.facts],
+                    "entries": [],
+                    "entriesTotal": 0,
+                    "link": {"label": "Open", "url": message.link} if message.link else None,
+                    "thread": message.thread,
+                    "closes": [message.thread] if message.kind is Kind.RESOLVED else [],
                 },
             }
         )
@@ -56,7 +61,7 @@ def _signature(key: bytes, signed: bytes) -> str:
 
 def _key(secret: str) -> bytes:
     if not secret.startswith(PREFIX):
-        return secret.encode()
+        raise ValueError(f"secret: does not begin with {PREFIX}")
     try:
         return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error:

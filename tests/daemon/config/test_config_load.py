@@ -81,6 +81,24 @@ def test_every_section_of_the_documented_file_is_read(path: Path) -> None:
     assert "heartbeatSchedule" not in config.written
 
 
+def test_alerts_are_grouped_and_explained_as_configured(tmp_path: Path) -> None:
+    path = tmp_path / "desk.json"
+    path.write_text(
+        """{"alerts": {"groupWait": "10s", "receivers": {"a": ["log"]},
+          "routes": [{"receiver": "a", "groupWait": "0s", "match": {"name": "task.*"}}, {"receiver": "a"}],
+          "inhibitions": [{"source": "power.*", "targets": ["disk.*", "task.failed"], "equal": ["rack"]}]}}"""
+    )
+    alerts = load_config(path, {}).alerts
+    assert (alerts.group_wait, load_config(None, {}).alerts.group_wait) == (
+        timedelta(seconds=10),
+        timedelta(seconds=5),
+    )
+    assert [it.group_wait for it in alerts.routes] == [timedelta(0), None]
+    assert alerts.routes[0].match == {"name": "task.*"}
+    (rule,) = alerts.inhibitions
+    assert (rule.source, rule.targets, rule.equal) == ("power.*", ("disk.*", "task.failed"), ("rack",))
+
+
 def test_a_schedule_entry_keeps_what_was_written_and_leaves_the_rest_open(path: Path) -> None:
     entry = load_config(path, ENVIRON).schedules["nightly-dump"]
     assert (entry.command, entry.handler) == (("pg_dump", "-Fc", "app"), None)

@@ -139,6 +139,17 @@ async def test_the_whole_is_bounded_however_the_receiver_drips(script: Script) -
     assert took_s < 1.5
 
 
+async def test_no_channel_may_ask_for_more_than_the_client_gives() -> None:
+    async with receiver(dripping_head) as there:
+        http = HttpClient(allow_private=True, longest_s=0.3)
+        began = asyncio.get_running_loop().time()
+        error = await failure_of(http, there.url, timeout_s=600)
+        took_s = asyncio.get_running_loop().time() - began
+        await http.close()
+    assert error.failure is Failure.UNKNOWN
+    assert took_s < 1.5
+
+
 async def test_an_accepting_status_counts_even_if_its_body_never_ends() -> None:
     async with receiver(dripping_body) as there, client() as http:
         answer = await http.post(there.url, body=b"{}", timeout_s=0.4)

@@ -12,6 +12,7 @@ from daemon.engine.queue import QueueFull
 from daemon.web.api import ROUTES, Scope
 from state.database import StoreError, StoreFull
 from state.home import Home
+from state.records import Severity
 
 Api = aiohttp.ClientSession
 
@@ -42,7 +43,11 @@ async def test_a_process_whose_loops_have_stopped_is_not_alive(api: Api, app: Ap
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/schedules", "/api/tasks", "/api/history", "/api/digests", "/api/items", "/api/alerts"]
+    "path",
+    [
+        *["/api/schedules", "/api/tasks", "/api/history", "/api/digests", "/api/items", "/api/alerts"],
+        *["/api/silences", "/api/channels"],
+    ],
 )
 async def test_lists_are_arrays(api: Api, path: str) -> None:
     assert isinstance(await get(api, path), list)
@@ -94,7 +99,40 @@ async def test_a_digest_is_shown_and_sent(api: Api) -> None:
 async def test_a_channel_is_tried(api: Api) -> None:
     code, delivery = await post(api, "/api/notify/test", {"channel": "log"})
     assert (code, delivery["state"], delivery["kind"]) == (200, "delivered", "test")
-    assert await get(api, "/api/channels") == [{"name": "log", "isDelivery": False}]
+    (row,) = await get(api, "/api/channels")
+    assert (row["name"], row["type"], row["isDelivery"], row["state"]) == ("log", "log", False, "ok")
+    assert row["lastOkAt"] is not None
+    code, checked = await post(api, "/api/channels/check", {"channel": "log"})
+    assert (code, [it["channel"] for it in checked], checked[0]["ok"]) == (200, ["log"], True)
+
+
+async def test_an_alert_is_shown_taken_on_and_closed(api: Api, app: App) -> None:
+    alert = await app.alerts.fire("x.broke", severity=Severity.ERROR, summary="it broke")
+    (row,) = await get(api, "/api/alerts?open=1")
+    assert (row["id"], row["told"]) == (alert.id, None)
+    page = await get(api, f"/api/alerts/{alert.id}?limit=5&offset=0")
+    assert (page["id"], page["tellings"], page["notices"], page["incidents"]) == (alert.id, [], [], [])
+    code, taken = await post(api, f"/api/alerts/{alert.id}/ack", {"by": "anna"})
+    assert (code, taken["acknowledgedBy"]) == (200, "anna")
+    code, closed = await post(api, "/api/alerts/x.broke/resolve", {})
+    assert (code, closed["resolvedAt"] is not None) == (200, True)
+    assert await get(api, "/api/alerts?open=1") == []
+
+
+async def test_a_silence_is_made_listed_and_ended(api: Api) -> None:
+    body = {"match": "x.broke,handler=night*", "until": "2h", "reason": "the rack moves", "owner": "anna"}
+    code, made = await post(api, "/api/silences", body)
+    assert (code, made["match"], made["owner"]) == (201, "x.broke,handler=night*", "anna")
+    assert [it["id"] for it in await get(api, "/api/silences")] == [made["id"]]
+    code, ended = await post(api, f"/api/silences/{made['id']}/end", {"by": "ben"})
+    assert (code, ended["endedBy"]) == (200, "ben")
+    assert await get(api, "/api/silences") == []
+
+
+async def test_a_test_alert_tells_why_it_reaches_nobody(api: Api, app: App) -> None:
+    code, found = await post(api, "/api/alerts/test", {"severity": "critical"})
+    assert (code, found["delivered"], found["reason"]) == (200, False, "no route takes it")
+    assert app.alerts.open == []
 
 
 @pytest.mark.parametrize(
@@ -133,6 +171,16 @@ async def test_a_channel_is_tried(api: Api) -> None:
         ("POST", "/api/schedules/hello/resume", '{"why": 1}', 400, "`why`"),
         ("POST", "/api/items", "{}", 400, "Expected `array`"),
         ("POST", "/api/notify/test", '{"channel": "lgo"}', 404, 'did you mean "log"?'),
+        ("POST", "/api/channels/check", '{"channel": "lgo"}', 404, 'did you mean "log"?'),
+        ("POST", "/api/channels/check", '{"type": "smtp"}', 404, "no channel of type smtp is configured"),
+        ("GET", "/api/alerts/nope", None, 404, 'there is no alert "nope" of late'),
+        ("GET", "/api/alerts/nope?limit=1001", None, 400, "limit"),
+        ("POST", "/api/alerts/nope/ack", "{}", 404, 'no alert "nope" is open'),
+        ("POST", "/api/alerts/nope/ack", '{"who": "x"}', 400, "`who`"),
+        ("POST", "/api/alerts/test", '{"severity": "loud"}', 400, 'severity: "loud" is none'),
+        ("POST", "/api/silences", '{"match": "x"}', 400, "`until`"),
+        ("POST", "/api/silences", '{"match": "x", "until": "25h", "reason": "r"}', 400, "24 hours"),
+        ("POST", "/api/silences/nope/end", "{}", 404, "none is in force"),
         ("POST", "/api/tasks", "x" * 70_000, 413, "65,536 bytes"),
         ("POST", "/api/items", "x" * 1_100_000, 413, "1,048,576 bytes"),
     ],

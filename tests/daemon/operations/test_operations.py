@@ -14,7 +14,7 @@ from daemon.clock import SystemClock
 from daemon.loops import repeat
 from daemon.operations import Operations, Unfit, Unknown, parse_until
 from state.home import Home
-from state.records import Severity, Trigger
+from state.records import Trigger
 
 NOW = datetime(2026, 11, 21, 21, 14, tzinfo=UTC)
 CONFIG = '{"schedules": {"hello": {"command": ["echo", "hi"], "cron": "0 0 29 2 *"}}}'
@@ -138,27 +138,3 @@ def test_the_end_of_a_pause_is_a_time_or_a_duration(text: str, at: datetime) -> 
 def test_the_end_of_a_pause_lies_ahead_and_is_no_guess(text: str) -> None:
     with pytest.raises(Unfit, match="until"):
         parse_until(text, NOW)
-
-
-async def test_an_alert_is_closed_by_its_name_and_then_it_is_not_open_any_more(
-    operations: Operations,
-) -> None:
-    app = operations._app
-    await app.alerts.fire("disk.low", severity=Severity.WARNING, summary="little space is left")
-    closed = await operations.resolve_alert("disk.low", "anna")
-    assert (closed["resolvedAt"] is not None, closed["acknowledgedBy"]) == (True, "anna")
-    assert await operations.alerts(open_only=True) == []
-    with pytest.raises(Unknown, match=r"no alert .disk\.low. is open"):
-        await operations.resolve_alert("disk.low", "anna")
-
-
-async def test_of_two_alerts_of_one_name_the_id_says_which(operations: Operations) -> None:
-    app = operations._app
-    for handler in ("a", "b"):
-        about = {"severity": Severity.ERROR, "summary": "failed", "labels": {"handler": handler}}
-        await app.alerts.fire("task.failed", **about)
-    with pytest.raises(Unfit, match="2 open alerts"):
-        await operations.resolve_alert("task.failed", "anna")
-    first, second = await operations.alerts(open_only=True)
-    await operations.resolve_alert(first["id"], "anna")
-    assert [it["id"] for it in await operations.alerts(open_only=True)] == [second["id"]]

@@ -1,0 +1,113 @@
+"""A failure on a disk without a free byte: it is told all the same, and written down once there is room."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from daemon.cli.client import Client, DaemonDown, DaemonSilent, Refused
+from state.home import Home
+from tests.journeys.desk import NEVER, Desk, open_desk
+from tests.journeys.line_stand_in import switchboard
+from tests.journeys.three_stand_in import SECRET
+from tests.journeys.web_stand_in import Web, webhook
+
+SIZE = "8m"
+WORKS_S = 4
+TOLD_S = 20.0
+MOUNTED = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+
+
+def test_what_fails_on_a_full_disk_is_told_and_kept_once_there_is_room(tmp_path: Path) -> None:
+    with switchboard() as board, on_a_small_disk(tmp_path) as desk:
+        hook = webhook(board, SECRET)
+        write_config(desk, hook)
+        desk.launch()
+        home = seen_home(desk)
+        client = Client(home)
+        desk.wait_for("a daemon that is ready", lambda: is_ready(desk, client))
+        task = client.post("/api/schedules/payroll/trigger", {})
+        desk.wait_for("the job at work", lambda: client.get(f"/api/tasks/{task['id']}")["state"] == "executing")
+        ballast = home.folder / "ballast"
+        fill(ballast)
+        full_at_s = time.monotonic()
+        desk.wait_for("the alert", lambda: about(hook, "payroll failed for good"), patience_s=TOLD_S)
+        print(f"told {time.monotonic() - full_at_s:.1f} s after the disk was full, by a job of {WORKS_S} s")
+        assert takes_nothing(client), "there was room after all"
+        before = len(about(hook, "payroll failed for good"))
+
+        ballast.unlink()
+        desk.wait_for("its record", lambda: proved(client))
+        assert client.get(f"/api/tasks/{task['id']}")["state"] == "discarded"
+        desk.kill()
+        desk.launch()
+        client = Client(seen_home(desk))
+        desk.wait_for("a daemon that is ready", lambda: is_ready(desk, client))
+        assert before == len(about(hook, "payroll failed for good")) == 1
+
+
+@contextmanager
+def on_a_small_disk(folder: Path) -> Iterator[Desk]:
+    """A desk whose daemon sees a disk of its own where its home is, in a mount namespace of its own."""
+    with open_desk(folder) as desk:
+        desk.home.folder.mkdir()
+        as_root = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+        mounted = ("sh", "-c", MOUNTED, "sh", SIZE, str(desk.home.folder))
+        desk.within = ("unshare", *as_root, "--mount", *mounted)
+        yield desk
+
+
+def seen_home(desk: Desk) -> Home:
+    """The home as the daemon sees it."""
+    folder = Path(f"/proc/{desk.pid}/root{desk.home.folder}")
+    return Home(folder, folder / "logs")
+
+
+def write_config(desk: Desk, hook: Web) -> None:
+    desk.environ |= {"HOOK": hook.url, "SECRET": SECRET}
+    works = {"command": ["sh", "-c", f"sleep {WORKS_S}; exit 1"], "cron": NEVER, "maxAttempts": 1}
+    desk.write_config(
+        timezone="UTC",
+        heartbeatSchedule=NEVER,
+        network={"allowPrivate": True},
+        schedules={"payroll": works},
+        channels={"hook": {"type": "webhook", "url": "env:HOOK", "secret": "env:SECRET"}},
+        alerts={"groupWait": "1s", "receivers": {"oncall": ["hook"]}, "routes": [{"receiver": "oncall"}]},
+    )
+
+
+def is_ready(desk: Desk, client: Client) -> bool:
+    assert desk.poll() is None, desk.told("the daemon ended; a disk of one's own takes root or user namespaces")
+    with suppress(DaemonDown, DaemonSilent):
+        return bool(client.get("/readyz")["status"] == "ready")
+    return False
+
+
+def fill(ballast: Path) -> None:
+    """Leave no free byte, not even in what the database has set aside for itself."""
+    with ballast.open("ab", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            with suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+
+
+def takes_nothing(client: Client) -> bool:
+    """Whether a task is refused for want of room."""
+    try:
+        client.post("/api/tasks", {"handler": "command", "args": {"command": ["true"], "more": "x" * 50_000}})
+    except Refused as error:
+        return error.status == 507
+    return False
+
+
+def about(hook: Web, words: str) -> list[str]:
+    return [copy.id for copy in hook.line.copies if words in copy.text]
+
+
+def proved(client: Client) -> bool:
+    """Whether the failure is known to have been told."""
+    found: list[dict[str, Any]] = client.get("/api/alerts")
+    return any(it["name"] == "task.failed" and it["told"]["state"] == "delivered" for it in found)
