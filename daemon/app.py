@@ -28,6 +28,8 @@ from daemon.upkeep.pulse import Pulse
 from daemon.upkeep.saver import Saver
 from daemon.watch.alerts import Alerts
 from daemon.watch.failures import STUCK, Failures
+from daemon.watch.journal import Journal
+from daemon.watch.punctuality import Punctuality
 from state.codec import time_text
 from state.database import Database, StoreError
 from state.digests import Digests
@@ -61,7 +63,8 @@ class App:
         self.is_ready = False
         self.items = Items(store)
         self.digests = Digests(store)
-        self.alerts = Alerts(store, clock, config.alerts.retention)
+        self._journal = Journal(home.alert_log)
+        self.alerts = Alerts(store, clock, config.alerts.retention, self._journal)
         self.plan = make_plan(prepared)
         self.queue = Queue(store, clock, config.queue.max_waiting)
         self._http, channels = open_channels(prepared, clock)
@@ -85,6 +88,7 @@ class App:
             self.queue,
             self.scheduler,
             self.dispatch,
+            Punctuality(store, clock, self.alerts, lambda: self.plan.schedules),
             self.saver,
             self.pulse,
             Keeper(home, clock, self.alerts),
@@ -261,6 +265,7 @@ class App:
         except (OSError, StoreError) as error:
             # The database holds it all; the file is rewritten at the next start.
             log.error("state.unsaved", extra={"fields": {"error": str(error)}})  # noqa: TRY400
+        await asyncio.to_thread(self._journal.close)
 
 
 def make_plan(prepared: Prepared) -> Plan:

@@ -19,6 +19,8 @@ DATA = (
     "orchestrator_config.json",
     "orchestrator_config.schema.json",
     "systemd/nightdesk.service",
+    "systemd/nightdesk-failed@.service",
+    "systemd/nightdesk-watchdog.service",
 )
 
 

@@ -26,6 +26,7 @@ from daemon.config.sections import (
 from daemon.config.wording import record
 
 FILE_NAME = "orchestrator_config.json"
+FILE_OPTION = "caFile"  # of a channel: like every path in the config it starts at the config's folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +182,8 @@ def _channels(
             for key, value in options.items()
             if key != "type"
         }
+        if isinstance(path := resolved.get(FILE_OPTION), str):
+            resolved[FILE_OPTION] = str(around.folder / path)
         made[name] = ChannelEntry(type=kind, options=resolved)
     return made
 

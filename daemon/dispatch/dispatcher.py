@@ -98,10 +98,7 @@ class Dispatcher:
         self._is_hurried = True
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while True:
-                    await self.step()
-                    if not self._sending and not self._waiting():
-                        return
+                while await self._has_more():
                     await self._clock.sleep(CALM_S / 10)
 
     async def wait_told(self, alert_id: str, within_s: float) -> Telling | None:
@@ -135,6 +132,11 @@ class Dispatcher:
     def owed(self) -> list[Notice]:
         """The messages not proved to have arrived, oldest first."""
         return self._book.owed()
+
+    async def _has_more(self) -> bool:
+        """Do what is due; whether anything is on its way or owed after that."""
+        await self.step()
+        return bool(self._sending or self._waiting())
 
     def _told(self, alert_id: str) -> Telling | None:
         return next((it for it in self.tellings_of(alert_id) if it.told_at is not None), None)

@@ -7,7 +7,7 @@ characters that are not seen but change what is. What a channel gives a meaning 
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from urllib.parse import quote, urlsplit
 
@@ -116,10 +116,14 @@ def plain_text(message: Message, limit: int, cost: Cost = len) -> str:
     opening = "\n\n".join(filter(None, [headline(message), clean(message.text), facts]))
     opening = cut(opening, limit - cost(closing) - 2, cost)
     room = limit - cost(opening) - cost(closing) - 4
-    entries = message.entries[: limit // 4]  # none is shorter
-    lines = [_entry_text(number, entry) for number, entry in enumerate(entries, 1)]
-    total = len(message.entries)
-    kept = how_many_fit(lines, room, cost(more(total)), cost, are_all=len(lines) == total)
+    total, lines = len(message.entries), list[str]()
+
+    def written() -> Iterator[str]:
+        for number, entry in enumerate(message.entries, 1):
+            lines.append(_entry_text(number, entry))  # no more are written than are asked for
+            yield lines[-1]
+
+    kept = how_many_fit(written(), room, cost(more(total)), cost)
     lines = [*lines[:kept], more(total - kept)] if kept < total else lines
     return cut("\n\n".join(filter(None, [opening, "\n".join(lines), closing])), limit, cost)
 

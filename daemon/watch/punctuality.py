@@ -34,7 +34,7 @@ from state.store import Store
 LATE = "schedule.late"
 IDLE = timedelta(seconds=60)
 # What is late is looked at this often, so that its end is told soon.
-LOOK_EVERY = timedelta(seconds=5)
+LOOK_EVERY = timedelta(seconds=15)
 # The scheduler fires what it owes within a second of a start or a step of the clock; longer than this it
 # takes only where it cannot.
 UNDECIDED_S = 60.0
@@ -99,6 +99,7 @@ class Watched:
     spec: ScheduleSpec
     newest: Slot
     upcoming: Slot
+    is_known: bool = False  # until something is stored, the next look finds what the last one has
     is_settled: bool = False  # nothing more is to be learnt about the newest
     undecided_since: float | None = None
 
@@ -122,6 +123,7 @@ class Punctuality:
         self._specs = specs
         self._watched: dict[str, Watched] = {}
         self._looked_at = clock.now()
+        self._looked_at_generation = -1
         self._told: dict[str, str] = {}  # the newest slot told of, by schedule
         self._late = {it.labels["schedule"]: str(it.details["slot"]) for it in alerts.open if it.name == LATE}
 
@@ -133,7 +135,8 @@ class Punctuality:
             await self._end(name)  # nobody waits for it any more
         is_all = self._take_up(specs, now)
         unsettled = [it for it in self._watched.values() if not it.is_settled]
-        if unsettled:
+        if self._is_news(unsettled):
+            self._looked_at_generation = self._store.generation
             facts = await self._store.read(partial(_read, self._questions(unsettled)))
             for watched in unsettled:
                 await self._look(watched, facts)
@@ -160,6 +163,11 @@ class Punctuality:
             self._watched[name] = Watched(spec, newest, spec.line.next_after(newest))
         return True
 
+    def _is_news(self, unsettled: Sequence[Watched]) -> bool:
+        """Whether a look may find what the last one has not."""
+        is_changed = self._store.generation != self._looked_at_generation
+        return any(is_changed or not it.is_known for it in unsettled)
+
     def _questions(self, unsettled: Sequence[Watched]) -> list["Question"]:
         return [
             Question(watched.spec.name, slot, self._may_be_served_since(watched.spec.name, slot))
@@ -178,6 +186,7 @@ class Punctuality:
         """Judge the newest slot, and the one that was told to be late where that is another."""
         name = watched.spec.name
         standing = self._standing(watched, facts[name, watched.newest.text])
+        watched.is_known = standing is not Standing.UNDECIDED
         if standing is Standing.LATE:
             await self._tell(watched, facts[name, watched.newest.text])
             return

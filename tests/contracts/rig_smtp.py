@@ -33,12 +33,8 @@ def _after_the_dot(say: Any) -> Opening:
 TRANSIENT: dict[str, Opening] = {
     f"{step} 451": partial(saying, **{step: f"451 4.7.1 later {TOKEN}"}) for step in (*STEPS, "end")
 }
-TRANSIENT |= {
-    f"{how} at {step}": partial(saying, **{step: script})
-    for step in STEPS
-    for how, script in LOST.items()
-    if step in ("greeting", "DATA") or how == "a reset"
-}
+TRANSIENT |= {f"a reset at {step}": partial(saying, **{step: resetting}) for step in STEPS}
+TRANSIENT |= {f"silence at {step}": partial(saying, **{step: silent}) for step in ("greeting", "DATA")}
 PERMANENT: dict[str, Opening] = {
     f"{step} 550": partial(saying, **{step: f"550 5.7.1 never {TOKEN}"})
     for step in ("greeting", "MAIL", "RCPT", "DATA", "end")

@@ -32,7 +32,9 @@ def test_a_revoked_webhook_is_told_by_the_next_channel_left_alone_and_over_once_
     assert down["advice"] == "nightdesk notify test room"
     calls = channels.room.line.calls
     fail(desk, "invoices")
-    desk.wait_for("both by mail", lambda: by_mail(channels, "The channel room", "invoices failed"), patience_s=SECOND_S)
+    desk.wait_for(
+        "both by mail", lambda: by_mail(channels, "The channel room", "invoices failed"), patience_s=SECOND_S
+    )
     assert channels.room.line.calls == calls, "a dead channel is left alone"
     assert (channels.room.line.copies, channels.hook.line.copies) == ([], [])
 

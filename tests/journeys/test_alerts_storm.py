@@ -51,7 +51,9 @@ def test_2800_failures_in_a_minute_are_a_few_messages_that_name_every_one(desk: 
         jobs = [f"report-{number:04}" for number in range(FAILURES)]
         began_s = time.monotonic()
         fail_all(desk, jobs, STORM_S)
-        desk.wait_for("all of them", lambda: named(mail.line.copies) >= set(jobs), patience_s=TOLD_S - STORM_S)
+        desk.wait_for(
+            "all of them", lambda: named(mail.line.copies) >= set(jobs), patience_s=TOLD_S - STORM_S
+        )
         took_s = time.monotonic() - began_s
 
         copies = mail.line.copies

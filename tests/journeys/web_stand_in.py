@@ -98,7 +98,9 @@ async def _read(reader: asyncio.StreamReader) -> Request:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     pairs = (line.partition(":") for line in head.splitlines()[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    return Request(head.split(" ")[0], headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+    return Request(
+        head.split(" ")[0], headers, await reader.readexactly(int(headers.get("content-length", "0")))
+    )
 
 
 def _opened(board: Switchboard, path: str, judge: Judge) -> Web:

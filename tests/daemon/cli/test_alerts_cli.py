@@ -229,4 +229,7 @@ def test_a_digest_reaches_the_addresses_of_its_target_and_not_those_of_the_chann
         nightdesk("run-once", "nightly-batch")
         sent = nightdesk("digest", "send", "--json").json
         assert (sent["state"], sent["summary"]["channel"]) == ("completed", "mail:digest")
-        assert server.recipients() == ["team@example.com", "boss@example.com"]
+        (envelope,) = server.heads
+        assert b"team@example.com" in envelope
+        assert b"boss@example.com" in envelope
+        assert b"ops@example.com" not in envelope

@@ -103,5 +103,5 @@ def test_a_home_is_looked_over_while_its_daemon_runs(nightdesk: Nightdesk) -> No
 
 def test_the_state_is_shown_as_jq_would(lived_in: Any, nightdesk: Nightdesk) -> None:
     shown = nightdesk("state", "show")
-    assert shown.out.startswith('{\n  "schema": 1,\n')
+    assert shown.out.startswith('{\n  "schema": 2,\n')
     assert json.loads(shown.out)["taskHistory"] == nightdesk("state", "show", "--json").json["taskHistory"]

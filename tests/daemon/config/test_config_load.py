@@ -81,6 +81,17 @@ def test_every_section_of_the_documented_file_is_read(path: Path) -> None:
     assert "heartbeatSchedule" not in config.written
 
 
+def test_a_file_that_a_channel_names_starts_at_the_configs_folder(tmp_path: Path) -> None:
+    path = tmp_path / "desk.json"
+    path.write_text(
+        """{"channels": {"a": {"type": "smtp", "caFile": "ca.pem"},
+                         "b": {"type": "smtp", "caFile": "/ca.pem"}}}"""
+    )
+    channels = load_config(path, {}).channels
+    assert channels["a"].options == {"caFile": str(tmp_path / "ca.pem")}
+    assert channels["b"].options == {"caFile": "/ca.pem"}
+
+
 def test_alerts_are_grouped_and_explained_as_configured(tmp_path: Path) -> None:
     path = tmp_path / "desk.json"
     path.write_text(
