@@ -64,19 +64,26 @@ def clone_into(folder: Path) -> None:
 def run_script(
     script: str, folder: Path, environ: Mapping[str, str] | None = None, *, timeout_s: float = 90
 ) -> Ran:
-    """Type a script into a shell that stops at the first command that fails."""
+    """Type a script into a shell that stops at the first command that fails; nothing of it stays behind."""
     own = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     own["PATH"] = f"{folder / '.venv' / 'bin'}:{own['PATH']}"
-    done = subprocess.run(
+    shell = subprocess.Popen(
         ["bash", "-e", "-o", "pipefail", "-c", script],
         cwd=folder,
         env={**own, **(environ or {})},
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout_s,
-        check=False,
+        start_new_session=True,
     )
-    return Ran(done.returncode, done.stdout, done.stderr)
+    try:
+        out, err = shell.communicate(timeout=timeout_s)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        shell.communicate()
+    return Ran(shell.returncode, out, err)
 
 
 def end_daemon(folder: Path) -> None:

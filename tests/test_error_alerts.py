@@ -21,7 +21,7 @@ from daemon.dispatch.pacing import GAPS
 from daemon.dispatch.routing import BELOW, NO_ROUTE, TURNED_OFF
 from daemon.watchdog.choosing import ALERT as WATCHDOG_ALERT
 from state.records import Severity
-from tests.journeys.desk import open_desk
+from tests.journeys.desk import Desk, open_desk
 from tests.shell_tour import ROOT, Ran, blocks, clone_into, run_script, sections
 from tests.vendors import Vendors, vendors
 
@@ -149,6 +149,8 @@ def test_its_commands_do_as_printed(heading: str, tmp_path: Path, there: Vendors
             desk.start()
         for argv in scene.before:
             desk.run(*argv)
+        if scene.before:
+            desk.wait_for("the JSON state to show it all", lambda: is_shown(desk))
         said = ""
         for script in blocks(SECTIONS[heading], "sh"):
             ran = run_script(script.replace("8799", str(port)), tmp_path, environ)
@@ -157,6 +159,12 @@ def test_its_commands_do_as_printed(heading: str, tmp_path: Path, there: Vendors
             said += as_one(ran)
         for wanted in scene.says:
             assert re.search(wanted, said), f"{wanted!r} is not in:\n{said}"
+
+
+def is_shown(desk: Desk) -> bool:
+    """Whether the JSON state has caught up with the database, which it may lag behind by a second."""
+    [row] = desk.rows("SELECT value FROM note WHERE name = 'generation'")
+    return bool(desk.state()["generation"] >= int(row["value"]))
 
 
 def as_one(ran: Ran) -> str:

@@ -26,7 +26,7 @@ def watchdog(call: Call, once: bool, test: bool, failed: str | None) -> None:
         raise click.UsageError("--once, --test and --failed are three errands; choose one")
     chosen = {"--config": call.config_file, "--home": call.home_folder, "--failed": failed}
     given = [part for name, value in chosen.items() if value is not None for part in (name, str(value))]
-    given += ["--once"] * once + ["--test"] * test
+    given += ["--once"] * once + ["--test"] * test + ["--json"] * call.is_json
     sys.stdout.flush()
     sys.stderr.flush()
     # Replaced and not called: it is to hold the standard library alone, and none of what is loaded here.

@@ -5,30 +5,19 @@ The other alarms are raised by what happens; this one by what has not happened, 
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
-from typing import Any, NamedTuple
 
 from daemon.clock import Clock
 from daemon.durations import format_duration
-from daemon.engine.cron import CronError, Slot
+from daemon.engine.cron import Slot
 from daemon.engine.spec import ScheduleSpec
 from daemon.watch.alerts import Alerts
-from state.codec import time_text
+from daemon.watch.standing import Facts, Question, Standing, judge, read_facts, slot_of
 from state.database import StoreError
-from state.records import (
-    ScheduleRecord,
-    Severity,
-    SlotRecord,
-    SlotState,
-    Task,
-    TaskState,
-)
-from state.schema import RUN, SCHEDULE, SLOT, TASK, Table
+from state.records import Severity, Task
 from state.store import Store
 
 LATE = "schedule.late"
@@ -41,55 +30,6 @@ UNDECIDED_S = 60.0
 # Cron arithmetic takes the loop about 0.15 ms a schedule: a few at a time, and the others in between.
 LINES_AT_ONCE = 16
 PAUSE = timedelta(milliseconds=10)
-# A run that somebody triggered since is looked for among so many, the newest.
-RUNS_LOOKED_AT = 100_000
-
-_SCHEDULE = "SELECT * FROM schedule WHERE name = ?"
-_SLOT = "SELECT * FROM slot WHERE schedule = ? AND slot = ?"
-_TASK = "SELECT * FROM task WHERE id = ?"
-_RUN = "SELECT * FROM run WHERE id = ? ORDER BY attempt DESC LIMIT 1"
-_SERVED_SINCE = """
-SELECT 1 FROM run
-WHERE schedule = ? AND state = 'completed' AND started_at >= ? AND seq > (SELECT max(seq) FROM run) - ?
-ORDER BY seq DESC LIMIT 1"""
-
-
-class Standing(StrEnum):
-    """How a slot stands whose deadline has passed."""
-
-    SERVED = "served"
-    LATE = "late"
-    EXCUSED = "excused"  # left out with a reason, or from before the schedule was known
-    UNDECIDED = "undecided"  # the scheduler has not come to it yet
-
-
-class Facts(NamedTuple):
-    """What is known of one slot, all of one moment."""
-
-    slot: Slot
-    schedule: ScheduleRecord | None
-    row: SlotRecord | None  # what was decided over it
-    task: Task | None  # as it stands, or as it ended
-    is_served_since: bool  # a run that began after the slot was due has succeeded, whatever started it
-
-
-def judge(spec: ScheduleSpec, facts: Facts) -> Standing:
-    """How a slot stands whose deadline has passed."""
-    if facts.is_served_since:
-        return Standing.SERVED
-    schedule, row, task = facts.schedule, facts.row, facts.task
-    cursor = None if schedule is None else slot_of(spec, schedule.last_slot)
-    if schedule is None or cursor is None:
-        return Standing.UNDECIDED  # the scheduler is about to take it up
-    if row is None and facts.slot > cursor:
-        is_paused = schedule.paused_until is not None and facts.slot.instant < schedule.paused_until
-        return Standing.EXCUSED if is_paused else Standing.UNDECIDED
-    # Without a row it was due before the schedule was known; without a task it was swept out long ago.
-    if row is None or row.state is SlotState.SKIPPED or task is None:
-        return Standing.EXCUSED
-    if task.state is TaskState.COMPLETED or (task.state is TaskState.CANCELLED and task.error):
-        return Standing.SERVED
-    return Standing.LATE
 
 
 @dataclass(slots=True)
@@ -125,7 +65,12 @@ class Punctuality:
         self._looked_at = clock.now()
         self._looked_at_generation = -1
         self._told: dict[str, str] = {}  # the newest slot told of, by schedule
-        self._late = {it.labels["schedule"]: str(it.details["slot"]) for it in alerts.open if it.name == LATE}
+        # Those that are open, by schedule: somebody's own alert of that name is none of them.
+        self._late = {
+            it.labels["schedule"]: str(it.details.get("slot"))
+            for it in alerts.open
+            if it.name == LATE and "schedule" in it.labels
+        }
 
     async def step(self) -> datetime:
         """Look at what has come to its deadline, and at what is late already."""
@@ -137,7 +82,7 @@ class Punctuality:
         unsettled = [it for it in self._watched.values() if not it.is_settled]
         if self._is_news(unsettled):
             self._looked_at_generation = self._store.generation
-            facts = await self._store.read(partial(_read, self._questions(unsettled)))
+            facts = await self._store.read(partial(read_facts, self._questions(unsettled)))
             for watched in unsettled:
                 await self._look(watched, facts)
         if not is_all:
@@ -168,7 +113,7 @@ class Punctuality:
         is_changed = self._store.generation != self._looked_at_generation
         return any(is_changed or not it.is_known for it in unsettled)
 
-    def _questions(self, unsettled: Sequence[Watched]) -> list["Question"]:
+    def _questions(self, unsettled: Sequence[Watched]) -> list[Question]:
         return [
             Question(watched.spec.name, slot, self._may_be_served_since(watched.spec.name, slot))
             for watched in unsettled
@@ -245,49 +190,6 @@ class Punctuality:
         assert watched.spec.deadline is not None
         due = watched.upcoming.instant + watched.spec.deadline
         return due if watched.is_settled else min(due, now + LOOK_EVERY)
-
-
-class Question(NamedTuple):
-    """What the database is asked for one slot of a schedule."""
-
-    schedule: str
-    slot: Slot
-    may_be_served_since: bool  # else there is no need to look for a later run
-
-
-def _read(questions: Sequence[Question], connection: sqlite3.Connection) -> dict[tuple[str, str], Facts]:
-    connection.execute("BEGIN")  # a task that ends meanwhile is seen before or after, never in neither table
-    try:
-        return {(it.schedule, it.slot.text): _facts(connection, it) for it in questions}
-    finally:
-        connection.execute("ROLLBACK")
-
-
-def _facts(connection: sqlite3.Connection, asked: Question) -> Facts:
-    def one(table: Table, statement: str, *values: Any) -> Any:
-        found = connection.execute(statement, values).fetchone()
-        return None if found is None else table.decode(found)
-
-    row: SlotRecord | None = one(SLOT, _SLOT, asked.schedule, asked.slot.text)
-    task_id = None if row is None else row.task_id
-    task: Task | None = one(TASK, _TASK, task_id) or one(RUN, _RUN, task_id)
-    since = (asked.schedule, time_text(asked.slot.instant), RUNS_LOOKED_AT)
-    return Facts(
-        slot=asked.slot,
-        schedule=one(SCHEDULE, _SCHEDULE, asked.schedule),
-        row=row,
-        task=task,
-        is_served_since=asked.may_be_served_since
-        and bool(connection.execute(_SERVED_SINCE, since).fetchone()),
-    )
-
-
-def slot_of(spec: ScheduleSpec, text: str | None) -> Slot | None:
-    """The slot of that name; None where the schedule's line has been changed so that it has none such."""
-    try:
-        return None if text is None else spec.line.parse_slot(text)
-    except CronError:
-        return None
 
 
 def _as_it_stands(task: Task | None) -> str:

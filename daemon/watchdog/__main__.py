@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daemon.watchdog import process
 from daemon.watchdog.lines import log_to_stderr
+from daemon.watchdog.plain_json import to_json
 from daemon.watchdog.settings import ConfigRefused, find_config
 from state.home import Home, find_home
 
@@ -33,22 +34,25 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 def _run(chosen: argparse.Namespace, config: Path | None, home: Home, environ: Mapping[str, str]) -> int:
     if chosen.once:
         is_well, said = process.judge_once(config, home, environ)
-        sys.stdout.write(f"{said}\n")
+        _say(said, {"ok": is_well, "detail": said}, is_json=chosen.json)
         return DONE if is_well else WRONG
     if chosen.test:
-        return _show(asyncio.run(process.test_channels(config, home, environ)))
+        return _show(asyncio.run(process.test_channels(config, home, environ)), is_json=chosen.json)
     if chosen.failed is not None:
         return DONE if asyncio.run(process.tell_of_failure(chosen.failed, config, home, environ)) else WRONG
     asyncio.run(process.watch(config, home, environ))
     return DONE
 
 
-def _show(told: Sequence[tuple[str, bool, str]]) -> int:
-    for name, is_proved, said in told:
-        sys.stdout.write(f"{name}  {'ok' if is_proved else 'FAILED'}  {said}\n")
-    if not told:
-        sys.stdout.write("there is no channel to test\n")
+def _show(told: Sequence[tuple[str, bool, str]], *, is_json: bool) -> int:
+    lines = [f"{name}  {'ok' if is_proved else 'FAILED'}  {said}" for name, is_proved, said in told]
+    rows = [{"channel": name, "ok": is_proved, "detail": said} for name, is_proved, said in told]
+    _say("\n".join(lines) or "there is no channel to test", rows, is_json=is_json)
     return DONE if told and all(is_proved for _, is_proved, _ in told) else WRONG
+
+
+def _say(text: str, value: object, *, is_json: bool) -> None:
+    sys.stdout.write((to_json(value).decode() if is_json else text) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration  [./orchestrator_config.json]")
     parser.add_argument("--home", metavar="DIR", help="where the daemon's state is  [var/ beside the config]")
+    parser.add_argument("--json", action="store_true", help="answer in JSON, for scripts")
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--once", action="store_true", help="look once, say what was seen; exit 1: not well")
     one.add_argument("--test", action="store_true", help="send a test message over each channel")

@@ -48,7 +48,7 @@ class Teller:
                 break
         pages, now = self._book.pages, self._clock.now()
         left = tuple(it for it in pages.owed if not is_done(it, self._names(), now))
-        if left != pages.owed or not self._book.is_saved:
+        if left != pages.owed:
             self._book.turn(replace(pages, owed=left))
         return now + (AGAIN_AFTER if left else NOTHING_OWED)
 

@@ -70,6 +70,8 @@ class Watch:
             self._book.turn(replace(pages, incident=incident, owed=owed))
             self._log(reason, message.title, message.id, look)
             self._tell()
+        elif not self._book.is_saved:
+            self._book.save()
         return self.verdict
 
     def _log(self, reason: Reason, title: str, message_id: str, look: Look) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from daemon.watch.beat import BeatState, read_beat
 from tests.daemon.notify.receivers import saying
 from tests.journeys.desk import NEVER, PATIENCE_S, Desk
 from tests.journeys.slack_stand_in import StandIn, slack_stand_in
@@ -61,7 +62,7 @@ def slack() -> Iterator[StandIn]:
 
 
 @contextmanager
-def watched(desk: Desk, **channels: str) -> Iterator[Watchdog]:
+def watched(desk: Desk, hung_after_s: float = HUNG_AFTER_S, **channels: str) -> Iterator[Watchdog]:
     """A daemon at work and a watchdog over it, with these channels in their order."""
     desk.write_config(
         heartbeatSchedule=NEVER,
@@ -71,7 +72,7 @@ def watched(desk: Desk, **channels: str) -> Iterator[Watchdog]:
             "receivers": {"oncall": list(channels)},
             "routes": [{"match": {"name": "daemon.down"}, "receiver": "oncall"}],
         },
-        watchdog={"hungAfter": "3s"},
+        watchdog={"hungAfter": f"{hung_after_s}s"},
         network={"allowPrivate": True},
     )
     desk.environ |= {name.upper(): url for name, url in channels.items()}
@@ -112,6 +113,9 @@ def test_a_daemon_that_hangs_is_told_and_so_is_its_recovery(desk: Desk, slack: S
         wait_until_told(desk, slack, BACK)
         assert HUNG_AFTER_S - 1.5 < took_s < HUNG_AFTER_S + MARGIN_S
         desk.stop()
+        beat = read_beat(desk.home.beat)
+        assert beat is not None
+        assert beat.state is BeatState.STOPPED
         time.sleep(HUNG_AFTER_S + 1)  # a stop in good order is nothing to tell of
     assert told(slack, HANGS, GONE, BACK) == [HANGS, BACK]
     assert slack.refused == []
@@ -127,10 +131,11 @@ def test_a_daemon_that_is_killed_is_told_and_so_is_its_return(desk: Desk, slack:
 
 
 def test_a_daemon_that_is_back_within_moments_is_no_alert(desk: Desk, slack: StandIn) -> None:
-    with watched(desk, ops=slack.url):
+    moments_s = 8.0
+    with watched(desk, moments_s, ops=slack.url):
         desk.kill()
         desk.start()
-        time.sleep(HUNG_AFTER_S + 1)
+        time.sleep(moments_s + 1)
     assert slack.posts == []
 
 

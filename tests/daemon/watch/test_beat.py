@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.clock import VirtualClock
-from daemon.watch.beat import LENGTH, Beat, Beating, BeatFile, BeatState, beating, decode, encode, read_beat
+from daemon.watch.beat import LENGTH, Beat, BeatFile, Beating, BeatState, beating, decode, encode, read_beat
 
 NOW = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]

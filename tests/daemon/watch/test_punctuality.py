@@ -5,14 +5,12 @@ from dataclasses import replace as replaced
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from daemon.engine.cron import CronLine
 from daemon.engine.handler import Cancel, Done, Snooze
-from daemon.engine.spec import Overlap, ScheduleSpec
+from daemon.engine.spec import Overlap
 from daemon.loops import repeat
-from daemon.watch.punctuality import LATE, LINES_AT_ONCE, Facts, Punctuality, Standing, judge
-from state.records import Alert, ScheduleRecord, SlotRecord, SlotState, Task, TaskState
+from daemon.watch.punctuality import LATE, LINES_AT_ONCE, Punctuality
+from state.records import Alert, Severity, SlotState, Task
 from tests.house import NOW, Answers, Gate, House
 
 HOUR = timedelta(hours=1)
@@ -335,6 +333,22 @@ async def test_a_full_disk_keeps_nobody_from_being_told(house: House) -> None:
     assert [(it.is_open, it.count) for it in late(house)] == [(True, 1)]
 
 
+async def test_alerts_of_that_name_that_are_no_such_alerts_harm_nothing(house: House) -> None:
+    have(house, Answers(FAILURE))
+    await house.start()
+    for labels in ({}, {"schedule": "report"}, {"schedule": "gone"}):
+        await house.app.alerts.fire(LATE, severity=Severity.INFO, summary="by hand", labels=labels)
+    watch(house)
+
+    await house.clock.advance(hours=3)
+
+    open_ones = [it for it in house.app.alerts.open if it.name == LATE]
+    assert [(it.labels, it.severity.value) for it in open_ones] == [
+        ({}, "info"),
+        ({"schedule": "report"}, "critical"),
+    ]
+
+
 async def test_schedules_without_a_deadline_are_left_alone(house: House) -> None:
     house.add_handler("report", Answers(FAILURE))
     house.add_schedule("report", DAILY)
@@ -356,68 +370,3 @@ async def test_very_many_schedules_are_taken_up_a_few_at_a_time(house: House) ->
         known.append(len(part._watched))
         assert (again_at - NOW < timedelta(seconds=1)) == (known[-1] < count)
     assert known == [min(n * LINES_AT_ONCE, count) for n in range(1, 12)]
-
-
-LINE = CronLine.parse(DAILY, "UTC")
-SPEC = ScheduleSpec(name="report", handler="report", line=LINE, timeout=HOUR, max_attempts=1, deadline=HOUR)
-SLOT = LINE.newest_at(NOW)
-BEFORE = LINE.newest_at(NOW - timedelta(days=1))
-FIRED = SlotRecord(schedule="report", slot=SLOT.text, state=SlotState.FIRED, decided_at=NOW, task_id="t")
-SKIPPED = SlotRecord(
-    schedule="report", slot=SLOT.text, state=SlotState.SKIPPED, decided_at=NOW, reason="paused"
-)
-
-
-def schedule(**fields: Any) -> ScheduleRecord:
-    given = {"name": "report", "cron": DAILY, "timezone": "UTC", "last_slot": SLOT.text}
-    return ScheduleRecord(**{**given, **fields})
-
-
-def task(state: TaskState, error: str | None = None) -> Task:
-    return Task(id="t", handler="report", state=state, scheduled_at=NOW, error=error)
-
-
-@pytest.mark.parametrize(
-    ("known", "standing"),
-    [
-        ({"row": FIRED, "task": task(TaskState.COMPLETED)}, Standing.SERVED),
-        ({"row": FIRED, "task": task(TaskState.CANCELLED, "a holiday")}, Standing.SERVED),
-        ({"row": FIRED, "task": task(TaskState.CANCELLED)}, Standing.LATE),
-        ({"row": FIRED, "task": task(TaskState.DISCARDED, "x")}, Standing.LATE),
-        ({"row": FIRED, "task": task(TaskState.RETRYABLE, "x")}, Standing.LATE),
-        ({"row": FIRED, "task": task(TaskState.EXECUTING)}, Standing.LATE),
-        ({"row": FIRED, "task": task(TaskState.AVAILABLE)}, Standing.LATE),
-        ({"row": FIRED, "task": task(TaskState.DISCARDED), "is_served_since": True}, Standing.SERVED),
-        ({"row": FIRED}, Standing.EXCUSED),
-        ({"row": SKIPPED}, Standing.EXCUSED),
-        ({}, Standing.EXCUSED),
-        ({"schedule": schedule(last_slot=BEFORE.text)}, Standing.UNDECIDED),
-        ({"schedule": schedule(last_slot=BEFORE.text, paused_until=NOW + HOUR)}, Standing.EXCUSED),
-        ({"schedule": schedule(last_slot=BEFORE.text, paused_until=SLOT.instant)}, Standing.UNDECIDED),
-        ({"schedule": schedule(last_slot=BEFORE.text), "is_served_since": True}, Standing.SERVED),
-        ({"schedule": schedule(last_slot="2026-11-21T21:00:00Z"), "row": FIRED}, Standing.UNDECIDED),
-        ({"schedule": None}, Standing.UNDECIDED),
-    ],
-    ids=[
-        "completed",
-        "cancelled with a reason",
-        "cancelled without one",
-        "failed for good",
-        "waits for its next attempt",
-        "runs",
-        "waits",
-        "failed and made up since",
-        "nobody knows its task any more",
-        "left out",
-        "due before it was known",
-        "not decided yet",
-        "paused",
-        "paused until then",
-        "not decided and made up already",
-        "the line was changed",
-        "not taken up yet",
-    ],
-)
-def test_how_a_slot_stands(known: dict[str, Any], standing: Standing) -> None:
-    given = {"slot": SLOT, "schedule": schedule(), "row": None, "task": None, "is_served_since": False}
-    assert judge(SPEC, Facts(**{**given, **known})) is standing

@@ -211,7 +211,7 @@ async def test_a_disk_that_takes_nothing_stops_no_alert(
     assert desk.taken == {"first": ["w-1-1"]}
     assert [it.message for it in caplog.records].count("watchdog.unsaved") == 1
     (tmp_path / "watchdog.json.tmp").rmdir()
-    await desk.teller.step()
+    desk.book.save()
     assert Book.opened(tmp_path / "watchdog.json").pages == desk.book.pages
 
 

@@ -107,7 +107,7 @@ def test_once_says_how_it_is(tmp_path: Path) -> None:
 def test_it_becomes_itself_when_called_by_the_program(tmp_path: Path) -> None:
     write_config(tmp_path, "http://127.0.0.1:9/x")
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    for argv in (["watchdog", "--once"], ["--home", str(tmp_path / "other"), "watchdog", "--once"]):
+    for argv in (["watchdog", "--once"], ["--json", "--home", str(tmp_path / "other"), "watchdog", "--once"]):
         done = subprocess.run(
             [sys.executable, "-m", "daemon", *argv],
             cwd=tmp_path,
@@ -118,8 +118,9 @@ def test_it_becomes_itself_when_called_by_the_program(tmp_path: Path) -> None:
             check=False,
         )
         home = tmp_path / ("other" if "--home" in argv else "var")
-        assert (done.returncode, done.stderr) == (1, "")
-        assert done.stdout == f"the daemon was never started: there is no beat in {home}\n"
+        told = f"the daemon was never started: there is no beat in {home}"
+        wanted = json.dumps({"ok": False, "detail": told}) if "--json" in argv else told
+        assert (done.returncode, done.stdout, done.stderr) == (1, f"{wanted}\n", "")
 
 
 def test_a_test_goes_over_every_channel_and_names_the_one_that_failed(tmp_path: Path) -> None:
@@ -131,6 +132,8 @@ def test_a_test_goes_over_every_channel_and_names_the_one_that_failed(tmp_path: 
         write_config(tmp_path, slack.url, channels=channels)
         code, said, log = call("--test", folder=tmp_path)
         assert "the watchdog can be heard here" in slack.posts[0]["text"]
+        rows = json.loads(call("--test", "--json", folder=tmp_path)[1])
+    assert [(row["channel"], row["ok"]) for row in rows] == [("ops", True), ("down", False)]
     assert (code, said) == (1, "ops  ok  200\ndown  FAILED  127.0.0.1: no answer (ConnectionRefusedError)\n")
     assert "CANARY" not in said + log
 

@@ -137,6 +137,17 @@ async def test_an_incident_outlives_the_watchdog(scene: Scene) -> None:
     assert scene.book.pages.owed[0].message.thread == told.thread
 
 
+async def test_what_a_full_disk_did_not_take_is_saved_when_there_is_room(scene: Scene) -> None:
+    blocked = scene.home.folder / "watchdog.json.tmp"
+    blocked.mkdir()
+    await scene.pass_by(3, beats=True)
+    await scene.pass_by(15)
+    assert (scene.titles, scene.told, scene.book.is_saved) == (["the daemon is gone"], 1, False)
+    blocked.rmdir()
+    await scene.pass_by(1)
+    assert Book.opened(scene.home.watchdog_state).pages == scene.book.pages
+
+
 async def test_what_stays_wrong_is_told_again_each_hour(scene: Scene) -> None:
     await scene.pass_by(3, beats=True)
     await scene.pass_by(3700)
