@@ -83,12 +83,13 @@ class App:
         self.scheduler = Scheduler(store, self.queue, clock, self.worker.cancel)
         self.saver = Saver(Snapshot(store, self.items.head, self.started_at), clock, self.alerts)
         store.on_commit(self.saver.woken.set)
+        self._punctuality = Punctuality(store, clock, self.alerts, lambda: self.plan.schedules)
         self.pulse = Pulse(clock, self.alerts)
         self.parts: list[Periodic] = [
             self.queue,
             self.scheduler,
             self.dispatch,
-            Punctuality(store, clock, self.alerts, lambda: self.plan.schedules),
+            self._punctuality,
             self.saver,
             self.pulse,
             Keeper(home, clock, self.alerts),
@@ -148,6 +149,7 @@ class App:
         await self.scheduler.adopt(plan.schedules)
         self.config = prepared.config
         self.plan = self.worker.plan = plan
+        self._punctuality.woken.set()
         http_before, notify_before = self._http, self.notify
         self._http, channels = open_channels(prepared, self.clock)
         self.notify = Notifier(channels, self.store, self.clock)
@@ -210,7 +212,11 @@ class App:
 
     async def _tell_of(self, opening: Opening) -> None:
         """Whatever was found damaged becomes an alert: a state that was lost is never lost silently."""
-        fields = {"generation": opening.generation, "fresh": opening.is_fresh}
+        fields = {
+            "generation": opening.generation,
+            "fresh": opening.is_fresh,
+            "migrated_from": opening.older_schema,
+        }
         log.info("state.opened", extra={"fields": fields})
         if not opening.problems:
             return

@@ -9,6 +9,8 @@ from daemon.engine.cron import Slot
 from daemon.engine.spec import CatchUp, Overlap, ScheduleSpec
 from state.records import ScheduleRecord, Task, TaskState, Trigger
 
+# Why a slot is left out that nobody wanted left out: by its deadline it is late all the same.
+BEYOND_THE_WINDOW = "missed, and older than the catch-up window"
 # Later than this a fire counts as a catch-up, and runs in the lane for those.
 ON_TIME = timedelta(seconds=60)
 # Slots missed in one stretch are decided and recorded one by one up to here; the rest share a record.
@@ -58,7 +60,7 @@ def decide_owed(
             owed.skipped.append((slot, f"paused until {paused_until:%Y-%m-%d %H:%M}Z: {record.pause_reason}"))
         elif now - slot.instant > window:
             told = format_duration(spec.catch_up_window)
-            owed.skipped.append((slot, f"missed, and older than the catch-up window of {told}"))
+            owed.skipped.append((slot, f"{BEYOND_THE_WINDOW} of {told}"))
         else:
             open_slots.append(slot)
     _choose(spec, open_slots, owed, unfinished)

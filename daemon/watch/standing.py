@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from daemon.engine.cron import CronError, Slot
+from daemon.engine.owed import BEYOND_THE_WINDOW
 from daemon.engine.spec import ScheduleSpec
 from state.codec import time_text
 from state.records import ScheduleRecord, SlotRecord, SlotState, Task, TaskState
@@ -54,6 +55,8 @@ def judge(spec: ScheduleSpec, facts: Facts) -> Standing:
     if row is None and facts.slot > cursor:
         is_paused = schedule.paused_until is not None and facts.slot.instant < schedule.paused_until
         return Standing.EXCUSED if is_paused else Standing.UNDECIDED
+    if row is not None and (row.reason or "").startswith(BEYOND_THE_WINDOW):
+        return Standing.LATE  # nobody decided that it need not run: there was nobody to run it
     # Without a row it was due before the schedule was known; without a task it was swept out long ago.
     if row is None or row.state is SlotState.SKIPPED or task is None:
         return Standing.EXCUSED

@@ -1,6 +1,5 @@
-"""The course of an alert over every kind of channel: it becomes critical, it is told, it is over, that is told."""
+"""The course of an alert over each kind of channel: it is critical and told, it is over and that is told."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +45,7 @@ def test_three_failures_in_a_row_are_critical_and_their_end_is_told_in_the_same_
 
         repaired.touch()
         run_all(desk, "completed")
-        began_s = time.monotonic()
         desk.wait_for("the end on each", lambda: are_told(lines, 2), patience_s=OVER_S)
-        print(f"the end was told {time.monotonic() - began_s:.0f} s after it")
         for kind, line in lines.items():
             check_end(kind, line)
         assert [web.refused for web in (room, hook, guild, pager)] == [[], [], [], []]

@@ -1,4 +1,4 @@
-"""Whichever channels are up, and whenever the daemon is killed: an alert arrives, and all its copies are one."""
+"""Whichever channels are up, whenever the daemon is killed: an alert arrives, with one id on all copies."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor

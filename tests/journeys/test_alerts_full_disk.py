@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +21,9 @@ SECOND_S = 80.0  # the second message to somebody comes a minute after the first
 MOUNTED = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
 
 
-def test_what_fails_on_a_full_disk_is_told_and_kept_once_there_is_room(tmp_path: Path) -> None:
+def test_what_fails_on_a_full_disk_is_told_and_kept_once_there_is_room(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     with switchboard() as board, on_a_small_disk(tmp_path) as desk:
         hook = webhook(board, SECRET)
         write_config(desk, hook)
@@ -38,7 +40,8 @@ def test_what_fails_on_a_full_disk_is_told_and_kept_once_there_is_room(tmp_path:
         desk.wait_for("a first message", lambda: hook.line.copies, patience_s=TOLD_S)
         first_s = time.monotonic() - full_at_s
         desk.wait_for("the failure", lambda: about(hook, "payroll failed for good"), patience_s=SECOND_S)
-        print(f"told {first_s:.1f} s and {time.monotonic() - full_at_s:.1f} s after the disk was full")
+        second_s = time.monotonic() - full_at_s
+        record_property("full disk", f"told {first_s:.1f} s and {second_s:.1f} s after it was full")
         assert takes_nothing(client), "there was room after all"
         sent = about(hook, "payroll failed for good")
         assert len(sent) == 1

@@ -1,11 +1,11 @@
-"""Thousands of failures in a minute: few messages, nobody waits for the first, and not one is left unnamed."""
+"""Thousands of failures in a minute: few messages, the first of them soon, and no failure left unnamed."""
 
 import http.client
 import json
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime
 
@@ -35,7 +35,9 @@ globals().update({f"report_{n}": handler(f"report-{n:04}", max_attempts=1)(fail)
 '''
 
 
-def test_2800_failures_in_a_minute_are_a_few_messages_that_name_every_one(desk: Desk) -> None:
+def test_2800_failures_in_a_minute_are_a_few_messages_that_name_every_one(
+    desk: Desk, record_property: Callable[[str, object], None]
+) -> None:
     with switchboard() as board:
         mail = mail_server(board)
         write_companies(desk, FAILURES)
@@ -58,11 +60,9 @@ def test_2800_failures_in_a_minute_are_a_few_messages_that_name_every_one(desk: 
 
         copies = mail.line.copies
         first_at = datetime.fromisoformat(desk.alerts("task.failed")[0]["first_at"])
-        print(
-            f"first message after {(copies[0].at - first_at).total_seconds():.1f} s, "
-            f"{len(copies)} messages, all {FAILURES} named after {took_s:.1f} s"
-        )
-        assert (copies[0].at - first_at).total_seconds() <= FIRST_S
+        first_s = (copies[0].at - first_at).total_seconds()
+        record_property("storm", f"first after {first_s:.1f} s, {len(copies)} mails, all in {took_s:.1f} s")
+        assert first_s <= FIRST_S
         assert len(copies) <= MOST_MESSAGES
         assert len({copy.id for copy in copies}) == len(copies)
         assert len({copy.thread for copy in copies}) == 1, "one storm is one incident"

@@ -1,4 +1,4 @@
-"""Web servers that stand in for Slack, Discord, PagerDuty and a webhook: each refuses what the real one would."""
+"""Web servers that stand in for Slack, Discord, PagerDuty and a webhook, and refuse what these would."""
 
 import asyncio
 import base64
@@ -56,6 +56,7 @@ class Web:
     judge: Judge
     line: Line = field(init=False)
     instead: Answer | None = None  # said to whatever comes, without taking it in
+    answers_after_s: float = 0.0
     refused: list[str] = field(default_factory=list)  # what the real one would not have had, and why
 
     @property
@@ -90,6 +91,7 @@ class Web:
             self.refused.append(found[1])
             return found
         self.line.take_in(id=found.id, text=found.text, thread=found.thread, whole=request)
+        await asyncio.sleep(self.answers_after_s)
         await self.line.may_answer()
         return found.answer
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from daemon.engine.cron import CronLine
+from daemon.engine.owed import BEYOND_THE_WINDOW
 from daemon.engine.spec import ScheduleSpec
 from daemon.watch.standing import Facts, Standing, judge
-from state.records import ScheduleRecord, SlotRecord, SlotState, Task, TaskState
+from state.records import ScheduleRecord, SlotRecord, SlotState, Task, TaskState, replace
 
 NOW = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,6 +46,7 @@ def task(state: TaskState, error: str | None = None) -> Task:
         ({"row": FIRED, "task": task(TaskState.DISCARDED), "is_served_since": True}, Standing.SERVED),
         ({"row": FIRED}, Standing.EXCUSED),
         ({"row": SKIPPED}, Standing.EXCUSED),
+        ({"row": replace(SKIPPED, reason=f"{BEYOND_THE_WINDOW} of 1h")}, Standing.LATE),
         ({}, Standing.EXCUSED),
         ({"schedule": schedule(last_slot=BEFORE.text)}, Standing.UNDECIDED),
         ({"schedule": schedule(last_slot=BEFORE.text, paused_until=NOW + HOUR)}, Standing.EXCUSED),
