@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -30,7 +32,27 @@ class Periodic(Protocol):
         ...
 
 
-async def repeat(part: Periodic, clock: Clock) -> None:
+@dataclass(slots=True)
+class Tick:
+    """When a part was last heard of, in seconds of monotonic time, and when it is to be heard of again."""
+
+    expected_s: float
+    failures: int = 0  # steps in a row that raised
+
+
+class Ticks:
+    """What every loop leaves behind, so that somebody may notice the one that has stopped."""
+
+    def __init__(self, names: Iterable[str], clock: Clock) -> None:
+        started_s = clock.monotonic()
+        self.known = {name: Tick(started_s) for name in names}
+
+    def note(self, name: str, expected_s: float, failures: int) -> None:
+        """A part has been stepped, and is to be again by then."""
+        self.known[name] = Tick(expected_s, failures)
+
+
+async def repeat(part: Periodic, clock: Clock, ticks: Ticks | None = None) -> None:
     """Step a part whenever it asks for it, until cancelled; a step that raises does not end it."""
     failures = 0
     while True:
@@ -51,4 +73,7 @@ async def repeat(part: Periodic, clock: Clock) -> None:
                     "fields": {"loop": part.name, "failures": failures, "again_in_s": pause.total_seconds()}
                 },
             )
+        if ticks is not None:
+            wait_s = max(0.0, (again_at - clock.now()).total_seconds())
+            ticks.note(part.name, clock.monotonic() + wait_s, failures)
         await clock.wait_until(again_at, part.woken)

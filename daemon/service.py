@@ -20,9 +20,10 @@ from daemon.check import Prepared, prepare
 from daemon.clock import Clock, SystemClock
 from daemon.config import Config, ConfigError
 from daemon.logs import writing_logs
-from daemon.loops import repeat
+from daemon.loops import Ticks, repeat
 from daemon.watch.beat import BeatFile, Beating, BeatState, beating
-from daemon.watch.systemd import Beat, Systemd
+from daemon.watch.loops import LoopWatch
+from daemon.watch.systemd import Systemd, SystemdBeat
 from state.database import StoreDamaged, StoreError
 from state.home import Home, locked
 from state.records import Severity
@@ -153,7 +154,7 @@ class Service:
             self._stop.set()
 
     async def _serve(self, app: App, systemd: Systemd) -> None:
-        told = Beat(systemd, self._clock, lambda: status_line(app))
+        told = SystemdBeat(systemd, self._clock, lambda: status_line(app))
         beats = Beating(
             self._beat,
             self._clock,
@@ -163,7 +164,9 @@ class Service:
         self._reloader = Reloader(app, systemd, self._environ)
         async with asyncio.TaskGroup() as services:
             parts = (*app.parts, told, beats, self._reloader)
-            loops = [services.create_task(repeat(part, self._clock)) for part in parts]
+            ticks = Ticks([part.name for part in parts], self._clock)
+            watch = LoopWatch(ticks, self._clock, app.alerts)
+            loops = [services.create_task(repeat(part, self._clock, ticks)) for part in (*parts, watch)]
             loops.append(services.create_task(_control(app)))
             calm_collector()
             systemd.ready(status_line(app))

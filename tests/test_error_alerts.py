@@ -22,6 +22,7 @@ from daemon.dispatch.routing import BELOW, NO_ROUTE, TURNED_OFF
 from daemon.watchdog.choosing import ALERT as WATCHDOG_ALERT
 from state.records import Severity
 from tests.journeys.desk import Desk, open_desk
+from tests.mini_jq import Reader
 from tests.shell_tour import ROOT, Ran, blocks, clone_into, run_script, sections
 from tests.vendors import Vendors, vendors
 
@@ -159,12 +160,19 @@ def test_its_commands_do_as_printed(heading: str, tmp_path: Path, there: Vendors
             said += as_one(ran)
         for wanted in scene.says:
             assert re.search(wanted, said), f"{wanted!r} is not in:\n{said}"
+        for shown in blocks(SECTIONS[heading], "console"):
+            assert set(plain_lines(shown)) <= set(plain_lines(said)), said
 
 
 def is_shown(desk: Desk) -> bool:
     """Whether the JSON state has caught up with the database, which it may lag behind by a second."""
     [row] = desk.rows("SELECT value FROM note WHERE name = 'generation'")
     return bool(desk.state()["generation"] >= int(row["value"]))
+
+
+def plain_lines(text: str) -> list[str]:
+    """The lines of a text without what differs each time: figures, and the width of columns."""
+    return [re.sub(r"\s+", " ", re.sub(r"\d+", "0", line)) for line in text.strip().splitlines()]
 
 
 def as_one(ran: Ran) -> str:
@@ -266,15 +274,22 @@ def gravest(node: ast.expr) -> str:
     return max((Severity[name] for name in named), key=lambda it: it.rank, default=Severity.ERROR).value
 
 
-def test_every_command_in_the_text_exists() -> None:
-    spans = re.findall(r"`nightdesk ([^`]+)`", TEXT)
-    scripts = [
-        line for text in SECTIONS.values() for block in blocks(text, "sh") for line in block.splitlines()
+@pytest.mark.parametrize("document", [DOCUMENT, "README.md"])
+def test_every_command_in_the_text_exists(document: str) -> None:
+    argvs = [shlex.split(it) for it in commands_in(document)]
+    assert len(argvs) > 15
+    for argv in argvs:
+        check_command(argv)
+
+
+def commands_in(document: str) -> list[str]:
+    """What follows `nightdesk`, in the text and in the blocks."""
+    scripts = [block for text in sections(document).values() for block in blocks(text, "sh")]
+    lines = [line for script in scripts for line in script.splitlines()]
+    spans = re.findall(r"`nightdesk ([^`]+)`", (ROOT / document).read_text("utf-8"))
+    return spans + [
+        found[1] for line in lines if (found := re.match(r"nightdesk ([^#&|>]+?)(?: 2>|[#&|>]|$)", line))
     ]
-    spans += [found[1] for line in scripts if (found := re.match(r"nightdesk ([^#&|>2]+)", line))]
-    assert len(spans) > 60
-    for span in spans:
-        check_command(shlex.split(span))
 
 
 def check_command(argv: list[str]) -> None:
@@ -288,6 +303,14 @@ def check_command(argv: list[str]) -> None:
         found = following
     known = {option for parameter in found.params for option in parameter.opts} | {"--help", "--json"}
     assert [it for it in rest if it.startswith("--") and it not in known] == [], argv
+
+
+def test_its_filters_of_jq_are_understood_where_there_is_no_jq() -> None:
+    scripts = "".join(block for text in SECTIONS.values() for block in blocks(text, "sh"))
+    filters = re.findall(r"jq (?:-[rc] )?('[^']+'|\.\w+)", scripts)
+    assert len(filters) > 10
+    for each in filters:
+        Reader(each.strip("'")).whole()
 
 
 def test_its_figures_and_words_are_those_of_the_code() -> None:

@@ -91,7 +91,7 @@ class Systemd:
         return self.notify(STOPPING="1", STATUS=status)
 
 
-class Beat:
+class SystemdBeat:
     """Tells systemd, from the loop it judges, that the loop turns, and how things are when that changed."""
 
     name = "systemd-beat"

@@ -12,7 +12,7 @@ from daemon import __version__
 from daemon.clock import SystemClock
 from daemon.loops import repeat
 from daemon.watch.beat import read_beat
-from daemon.watch.systemd import Beat, Systemd
+from daemon.watch.systemd import Systemd, SystemdBeat
 from daemon.watchdog.book import Book, Owed, Pages
 from daemon.watchdog.incident import TITLES
 from daemon.watchdog.judging import Verdict, judge, look_again
@@ -57,7 +57,7 @@ async def watch(config_path: Path | None, home: Home, environ: Mapping[str, str]
     try:
         with Systemd(environ) as systemd:
             async with asyncio.TaskGroup() as services:
-                parts = (seen, teller, config, Beat(systemd, clock, lambda: seen.status))
+                parts = (seen, teller, config, SystemdBeat(systemd, clock, lambda: seen.status))
                 loops = [services.create_task(repeat(part, clock)) for part in parts]
                 systemd.ready(seen.status)
                 names = [channel.name for channel in config.settings.channels]

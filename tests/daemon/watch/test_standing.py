@@ -66,6 +66,7 @@ def task(state: TaskState, error: str | None = None) -> Task:
         "failed and made up since",
         "nobody knows its task any more",
         "left out",
+        "left out with nobody there",
         "due before it was known",
         "not decided yet",
         "paused",

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.clock import SystemClock, VirtualClock
 from daemon.loops import repeat
-from daemon.watch.systemd import LONGEST_PERIOD, Beat, Systemd
+from daemon.watch.systemd import LONGEST_PERIOD, Systemd, SystemdBeat
 
 NOW = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
 
@@ -150,7 +150,7 @@ async def test_the_beat_feeds_the_watchdog_and_tells_a_status_only_when_it_chang
     statuses = ["starting"]
     clock = VirtualClock(NOW)
     with Systemd(environ(listener, WATCHDOG_USEC="4000000")) as systemd:
-        beat = Beat(systemd, clock, lambda: statuses[-1])
+        beat = SystemdBeat(systemd, clock, lambda: statuses[-1])
         looping = asyncio.create_task(repeat(beat, clock))
         await clock.advance(seconds=5)
         assert listener.heard() == ["WATCHDOG=1\n", "STATUS=starting\n", "WATCHDOG=1\n", "WATCHDOG=1\n"]
@@ -164,7 +164,7 @@ async def test_the_beat_feeds_the_watchdog_and_tells_a_status_only_when_it_chang
 async def test_the_beat_goes_on_when_the_wall_clock_is_put_back(listener: Listener) -> None:
     clock = VirtualClock(NOW)
     with Systemd(environ(listener, WATCHDOG_USEC="4000000")) as systemd:
-        looping = asyncio.create_task(repeat(Beat(systemd, clock, lambda: "fine"), clock))
+        looping = asyncio.create_task(repeat(SystemdBeat(systemd, clock, lambda: "fine"), clock))
         await clock.advance(seconds=1)
         await clock.step(-timedelta(hours=1))
         listener.heard()
@@ -177,7 +177,7 @@ async def test_the_beat_goes_on_when_the_wall_clock_is_put_back(listener: Listen
 
 async def test_without_a_watchdog_the_beat_still_tells_the_status(listener: Listener) -> None:
     with Systemd(environ(listener)) as systemd:
-        beat = Beat(systemd, VirtualClock(NOW), lambda: "idle")
+        beat = SystemdBeat(systemd, VirtualClock(NOW), lambda: "idle")
 
         assert await beat.step() == NOW + LONGEST_PERIOD
         assert listener.heard() == ["STATUS=idle\n"]
@@ -186,7 +186,7 @@ async def test_without_a_watchdog_the_beat_still_tells_the_status(listener: List
 async def test_a_status_that_did_not_get_through_is_told_again(tmp_path: Path) -> None:
     clock = VirtualClock(NOW)
     with Systemd({"NOTIFY_SOCKET": str(tmp_path / "notify")}) as systemd:
-        beat = Beat(systemd, clock, lambda: "idle")
+        beat = SystemdBeat(systemd, clock, lambda: "idle")
         await beat.step()
         listener = Listener(str(tmp_path / "notify"))
 
@@ -199,7 +199,7 @@ async def test_a_status_that_did_not_get_through_is_told_again(tmp_path: Path) -
 async def test_a_loop_that_stands_still_sends_no_beat(listener: Listener) -> None:
     clock = SystemClock()
     with Systemd(environ(listener, WATCHDOG_USEC="40000")) as systemd:
-        looping = asyncio.create_task(repeat(Beat(systemd, clock, lambda: "fine"), clock))
+        looping = asyncio.create_task(repeat(SystemdBeat(systemd, clock, lambda: "fine"), clock))
         await clock.sleep(0.2)
         beating = len(listener.heard())
 
