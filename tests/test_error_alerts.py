@@ -3,10 +3,12 @@
 import ast
 import json
 import re
+import runpy
 import shlex
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from email.message import Message as HeadersOfMail
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -19,8 +21,10 @@ from daemon.config.environment import BOT_TOKEN, CHANNELS
 from daemon.dispatch.inhibition import UNMUTABLE
 from daemon.dispatch.pacing import GAPS
 from daemon.dispatch.routing import BELOW, NO_ROUTE, TURNED_OFF
+from daemon.notify.webhook_event import signature
 from daemon.watchdog.choosing import ALERT as WATCHDOG_ALERT
 from state.records import Severity
+from tests.daemon.notify.services import WEBHOOK_KEY, WEBHOOK_SECRET
 from tests.journeys.desk import Desk, open_desk
 from tests.mini_jq import Reader
 from tests.shell_tour import ROOT, Ran, blocks, clone_into, run_script, sections
@@ -211,6 +215,21 @@ def test_the_receiver_in_the_text_is_the_one_in_the_examples() -> None:
     source = (ROOT / "examples" / "webhook_receiver.py").read_text("utf-8")
     [shown] = blocks(SECTIONS["A webhook of your own"], "python")
     assert shown.strip() in source
+
+
+@pytest.mark.parametrize("spoilt", ["body", "secret", "time", "id", "signature"])
+def test_that_receiver_takes_what_is_signed_and_nothing_else(spoilt: str) -> None:
+    event_of = runpy.run_path(str(ROOT / "examples" / "webhook_receiver.py"))["event_of"]
+    at, body, other = 1_800_000_000, b'{"type": "nightdesk.alert"}', "whsec_" + "QUJD" * 8
+    headers = HeadersOfMail()
+    headers["webhook-id"], headers["webhook-timestamp"] = "alert-1", str(at)
+    headers["webhook-signature"] = "v1,bm9uZQ== " + signature("alert-1", at, body, [WEBHOOK_KEY])
+    assert event_of(headers, body, WEBHOOK_SECRET, at + 299) == {"type": "nightdesk.alert"}
+    if spoilt in ("id", "signature"):
+        headers.replace_header(f"webhook-{spoilt}", "alert-2")
+    changed = (body + b" " if spoilt == "body" else body, other if spoilt == "secret" else WEBHOOK_SECRET)
+    with pytest.raises(ValueError, match="too old" if spoilt == "time" else "signature"):
+        event_of(headers, *changed, at + (301 if spoilt == "time" else 0))
 
 
 def test_every_variable_that_makes_a_channel_is_named() -> None:

@@ -105,7 +105,7 @@ def _incident_of(
         if known is not None and known.incident is not None:
             return known.incident
     last = max(
-        (it for it in book.notices.values() if it.receiver == receiver),
+        (it for it in book.notices.values() if it.receiver == receiver and it.kind != "test"),
         key=lambda it: it.created_at,
         default=None,
     )

@@ -16,8 +16,8 @@ from daemon.dispatch.outbox import Outbox
 from daemon.dispatch.pacing import GAPS, earliest
 from daemon.dispatch.routing import Routing
 from daemon.dispatch.silences import Silences
-from daemon.dispatch.survey import News, Situation, Survey, child_of
-from daemon.dispatch.wording import Scene
+from daemon.dispatch.survey import News, Situation, Survey, Word, child_of
+from daemon.dispatch.wording import Scene, kind_of
 from daemon.notify.health import ChannelHealth, Condition
 from daemon.notify.notifier import Notifier
 from daemon.watch.alerts import Alerts
@@ -43,7 +43,7 @@ class Dispatcher:
 
     def __init__(self, store: Store, alerts: Alerts, notify: Notifier, clock: Clock, config: Config) -> None:
         self.woken = asyncio.Event()
-        self.silences = Silences(store, clock)
+        self.silences = Silences(store, clock, alerts.note)
         self._alerts = alerts
         self._clock = clock
         self._book = Book(store)
@@ -88,6 +88,10 @@ class Dispatcher:
             self._forget_at = now + FORGETTING
         found = await self._survey(now)
         await self._book.keep(*found.muted)
+        for telling in found.muted:
+            self._alerts.note(
+                "muted", alert=telling.alert_id, receiver=telling.receiver, reason=telling.muted
+            )
         due = await self._compose(found, now)
         self._begin_sending(now)
         self._looked_s = self._clock.monotonic()
@@ -174,11 +178,14 @@ class Dispatcher:
                 continue
             composed = self._composed(receiver, news, now)
             await self._book.keep(composed.notice, *composed.tellings)
+            self._note_made(composed.notice, news)
             del self._news_since[receiver]
         return due
 
     def _may_go_at(self, receiver: str, news: Sequence[News], since: datetime, now: datetime) -> datetime:
         """After what there is to wait for more of the same, and not too soon after the last message."""
+        if kind_of(news) == "test":
+            return now
         wait = max((self._routing.group_wait_of(it.alert) for it in news), default=timedelta(0))
         sent = self._book.sent_to(receiver, now - GAPS[-1])
         # A clock put back meanwhile must not make it wait for the time to come round again.
@@ -287,6 +294,12 @@ class Dispatcher:
             alerts=len(notice.alerts),
             took_s=round((self._clock.now() - notice.since).total_seconds(), 3),
         )
+
+    def _note_made(self, notice: Notice, news: Sequence[News]) -> None:
+        for it in news:
+            if it.word in (Word.FURTHER, Word.AGAIN):
+                event = "escalated" if it.word is Word.FURTHER else "reminded"
+                self._alerts.note(event, alert=it.alert.id, receiver=notice.receiver, notice=notice.id)
 
     def _wake(self) -> None:
         """Look soon; in a storm not more often than once a second."""

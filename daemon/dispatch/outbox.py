@@ -53,11 +53,13 @@ class Outbox:
 
     async def deliver(self, notice: Notice) -> Notice:
         """Try every channel there is for a notice; as it stands afterwards."""
-        message = from_wire(notice.message)
+        message, before = from_wire(notice.message), None
         for name in self.order(notice):
             if not await self._is_ready(name, notice):
                 continue
-            notice = await self._over(name, message, notice)
+            if before is not None:
+                self._note("failed-over", notice, before)
+            notice, before = await self._over(name, message, notice)
             if notice.state is NoticeState.DELIVERED:
                 self._forget(notice)
                 return notice
@@ -98,7 +100,7 @@ class Outbox:
             return False
         return all(step.is_ok for step in steps)
 
-    async def _over(self, name: str, message: Message, notice: Notice) -> Notice:
+    async def _over(self, name: str, message: Message, notice: Notice) -> tuple[Notice, Delivery]:
         """Try one channel; twice where it fails for the moment and has not been tried before."""
         key = f"{notice.id}@{name}"
         tries = 1 if key in self._rests else TRIES
@@ -124,7 +126,7 @@ class Outbox:
             if delivery.state is DeliveryState.UNKNOWN:
                 self._copies[key] = self._copies.get(key, 0) + 1
             self._rests[key] = self._clock.now() + self._rest_after(key, delivery)
-        return notice
+        return notice, delivery
 
     def _rest_after(self, key: str, delivery: Delivery) -> timedelta:
         if delivery.state is DeliveryState.UNKNOWN:

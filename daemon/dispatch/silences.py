@@ -3,7 +3,7 @@
 import logging
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -23,9 +23,10 @@ _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Silences:
     """All silences there are, active or ended lately."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, note: Callable[..., None]) -> None:
         self._store = store
         self._clock = clock
+        self._note = note  # into the journal of alerts
 
     def active(self, now: datetime) -> list[Silence]:
         """Those in force, the oldest first."""
@@ -65,6 +66,7 @@ class Silences:
         await self._store.commit(silence)
         fields = {"silence": silence.id, "match": match, "owner": owner, "reason": reason, "ends_at": ends_at}
         log.info("silence.began", extra={"fields": fields})
+        self._note("silenced", **fields)
         return silence
 
     async def end(self, silence_id: str, by: str) -> Silence:
@@ -79,6 +81,7 @@ class Silences:
         ended = replace(known, ends_at=now, ended_by=by)
         await self._store.commit(ended)
         log.info("silence.ended", extra={"fields": {"silence": silence_id, "by": by}})
+        self._note("silence-ended", silence=silence_id, by=by)
         return ended
 
 

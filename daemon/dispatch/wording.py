@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from daemon.dispatch.routing import TEST_ALERT
 from daemon.dispatch.survey import News, Word
 from daemon.durations import format_duration
 from daemon.notify.base import Entry, Message
@@ -39,7 +40,9 @@ class Scene:
 
 
 def kind_of(news: Sequence[News]) -> str:
-    """The kind of the message: an end only if all of it is over."""
+    """The kind of the message: an end only if all of it is over, a test only if nothing else is in it."""
+    if all(it.alert.name == TEST_ALERT for it in news):
+        return "test"
     if all(it.word is Word.OVER for it in news):
         return "resolved"
     words = {it.word for it in news if it.word is not Word.OVER}

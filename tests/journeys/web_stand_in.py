@@ -69,7 +69,8 @@ class Web:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            # Cancelled is who waits when the switchboard closes; the library would print a trace of it.
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 request = await _read(reader)
                 status, text = await self._answer(request)
                 body = text.encode()

@@ -315,6 +315,21 @@ async def test_a_changed_config_tells_the_new_receiver_of_what_is_open(house: Ho
     assert len(desk.phones["mail"].got) == 1
 
 
+async def test_a_test_goes_at_once_is_told_once_and_holds_up_nothing(desk: Office) -> None:
+    await desk.open()
+    for n in range(4):
+        await desk.house.app.alerts.tell(
+            "alert.test", severity=Severity.INFO, summary="a test", labels={"test": str(n)}
+        )
+        await desk.advance(seconds=2)
+    await desk.fire()
+    await desk.advance(seconds=10)
+    told = desk.phones["slack"].messages
+    assert [it.kind for it in told] == ["test"] * 4 + ["alert"]
+    await desk.advance(hours=2)
+    assert [it.kind for it in desk.phones["slack"].messages].count("test") == 4
+
+
 async def test_a_clock_put_back_keeps_nobody_from_being_told(desk: Office) -> None:
     await desk.open()
     await desk.fire("a.broke")

@@ -1,0 +1,1 @@
+"""Reports: where their facts come from, and how they look."""
