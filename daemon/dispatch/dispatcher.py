@@ -74,6 +74,7 @@ class Dispatcher:
         ]
         self._outbox = Outbox(self._book, notify, self._routing.channels_of, self._clock, self._note)
         notify.book.on_change = self._channel_changed
+        self._is_changed = True
         self.woken.set()
 
     async def step(self) -> datetime:
@@ -132,6 +133,10 @@ class Dispatcher:
     def notices_of(self, alert_id: str) -> list[Notice]:
         """The messages that speak of an alert, oldest first."""
         return self._book.notices_of(alert_id)
+
+    def notices(self) -> Iterable[Notice]:
+        """All messages of late, those that the disk has not taken yet among them."""
+        return self._book.notices.values()
 
     def owed(self) -> list[Notice]:
         """The messages not proved to have arrived, oldest first."""
@@ -220,8 +225,8 @@ class Dispatcher:
         ended = await self._outbox.deliver(notice)
         if ended.state is NoticeState.DELIVERED:
             await self._book.keep(*_proved(ended, self._book.tellings))
-            self._told_late.discard(ended.id)
             await self._judge_lateness(ended)
+            self._told_late.discard(ended.id)
         self._proved.set()
 
     def _sent(self, task: asyncio.Task[None]) -> None:
@@ -266,6 +271,7 @@ class Dispatcher:
 
     async def _tell_of_channels(self) -> None:
         """A channel that does not work is an alert itself, and goes over the others."""
+        await self._end_what_is_gone()
         changed, self._changed_channels = self._changed_channels, {}
         for name, health in changed.items():
             if not health.is_down:
@@ -281,6 +287,18 @@ class Dispatcher:
                 details={"error": health.error, "state": health.state.value},
                 advice=f"nightdesk notify test {name}",
             )
+
+    async def _end_what_is_gone(self) -> None:
+        """Of a channel or a receiver that the config names no more there is nothing to wait for."""
+        if not self._is_changed:
+            return
+        self._is_changed = False
+        for alert in self._alerts.open:
+            is_gone = (
+                alert.name == CHANNEL_DOWN and alert.labels.get("channel") not in self._notify.channels
+            ) or (alert.name == LATE_ALERT and not self._outbox.usable(alert.labels.get("receiver", "")))
+            if is_gone:
+                await self._alerts.resolve(alert.name, alert.labels)
 
     def _note(self, event: str, notice: Notice, delivery: Delivery) -> None:
         self._alerts.note(

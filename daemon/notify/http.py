@@ -40,7 +40,7 @@ SecretOrText = Secret | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a receiver said. `text` is cut to 64 KiB and holds nothing of a secret address or header."""
+    """What a receiver said. `text` is cut, and holds nothing of a secret address or header."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -76,11 +76,14 @@ class HttpClient:
         connect_s: float = CONNECT_S,
         silence_s: float = SILENCE_S,
         longest_s: float = LONGEST_S,
+        longest_answer: int = LONGEST_ANSWER,
     ) -> None:
         self._allow_private = allow_private
         self._connect_s = connect_s
         self._silence_s = silence_s
         self._longest_s = longest_s
+        self._per_host = per_host
+        self._longest_answer = longest_answer
         self._session: aiohttp.ClientSession | None = None
         self._is_closed = False
 
@@ -165,7 +168,7 @@ class HttpClient:
             timeout=self._limits(timeout_s),
             trace_request_ctx=progress,
         ) as response:
-            text = await _read_bounded(response)
+            text = await _read_bounded(response, self._longest_answer)
             return Answer(
                 status=response.status,
                 headers=dict(response.headers),
@@ -181,7 +184,7 @@ class HttpClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=MOST_CONNECTIONS,
-                    limit_per_host=MOST_CONNECTIONS_PER_HOST,
+                    limit_per_host=self._per_host,
                     ttl_dns_cache=DNS_KEPT_S,
                     socket_factory=None if self._allow_private else _guarded_socket,
                     # A kept connection that the receiver has just closed would make a message that was
@@ -217,16 +220,16 @@ async def _note_connected(_session: Any, context: Any, _params: Any) -> None:
     context.trace_request_ctx.is_connected = True
 
 
-async def _read_bounded(response: "aiohttp.ClientResponse") -> str:
+async def _read_bounded(response: "aiohttp.ClientResponse", longest: int) -> str:
     """The body as far as it is wanted. The status is known: what goes wrong here changes nothing in it."""
     taken = bytearray()
     with suppress(OSError, ValueError, RuntimeError, _client_error()):
         async for chunk in response.content.iter_chunked(CHUNK):
             taken += chunk
-            if len(taken) >= LONGEST_ANSWER:
+            if len(taken) >= longest:
                 response.close()
                 break
-    return bytes(taken[:LONGEST_ANSWER]).decode("utf-8", "replace")
+    return bytes(taken[:longest]).decode("utf-8", "replace")
 
 
 def _blame(error: Exception, host: str, progress: _Progress) -> ChannelError:

@@ -122,12 +122,10 @@ class AlertOperations:
 
     def _known(self, alerts: Iterable[Alert], *, with_deliveries: bool = False) -> told.Known:
         app = self._app
-        # What is owed is known here before the disk has taken it.
-        notices = {**app.store.notices, **{it.id: it for it in app.dispatch.owed()}}
         return told.Known(
             alerts={it.id: it for it in alerts},
             tellings={it.id: app.dispatch.tellings_of(it.id) for it in alerts},
-            notices=notices.values(),
+            notices=app.dispatch.notices(),
             deliveries=app.store.deliveries.values() if with_deliveries else (),
         )
 

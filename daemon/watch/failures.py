@@ -68,7 +68,7 @@ class Failures:
         details = {"task": task.id, "attempt": task.attempt, "error": task.error, "failure_streak": streak}
         advice = f"nightdesk history --handler {name}"
         if streak >= self.limit:
-            summary = f"{name} has failed {streak} times in a row: {task.error}"
+            summary = f"{name} has failed {_times(streak)}: {task.error}"
             ended.alarms.append(
                 self._alerts.firing(
                     "handler.failing",
@@ -154,6 +154,10 @@ def _fields(ended: Ended) -> dict[str, Any]:
     if task.state is TaskState.RETRYABLE:
         fields["again_at"] = task.scheduled_at
     return fields
+
+
+def _times(streak: int) -> str:
+    return "once" if streak == 1 else f"{streak} times in a row"
 
 
 def _attempts(task: Task) -> str:

@@ -96,7 +96,9 @@ def as_record(record: type[R], row: Row) -> R:
     Raises:
         ValidationError: it is not such a record.
     """
-    return convert({shown: read(row[column]) for column, shown, read in _readers(record)}, record, strict=False)
+    return convert(
+        {shown: read(row[column]) for column, shown, read in _readers(record)}, record, strict=False
+    )
 
 
 @cache

@@ -10,7 +10,7 @@ from tests.journeys.line_stand_in import Way
 from tests.journeys.three_stand_in import Three, fail, three_channels
 
 JOBS = ("payroll", "invoices", "backup-copy")
-TOLD_S = 20.0
+TOLD_S = 30.0
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def write_config(desk: Desk, channels: Three) -> None:
     """Every failure is critical, and goes from the room to the boss's mail unless somebody takes it on."""
     people = {f"{job}-team": ["room"] for job in JOBS}
     routes: list[dict[str, Any]] = [
-        {"match": {"handler": job}, "receiver": f"{job}-team", "escalateAfter": "8s", "escalateTo": "boss"}
+        {"match": {"handler": job}, "receiver": f"{job}-team", "escalateAfter": "12s", "escalateTo": "boss"}
         for job in JOBS
     ]
     alerts = {"consecutiveFailures": 1, "receivers": {**people, "boss": ["post"]}, "routes": routes}

@@ -18,7 +18,9 @@ _TOKEN = re.compile(
 )
 _READER = re.compile(_READERS, re.IGNORECASE)
 _WHOLE = re.compile(r"/|~|[A-Za-z][A-Za-z0-9+.-]*:")
-_FIRST = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*(select|with|from|values)\b", re.IGNORECASE | re.DOTALL)
+_FIRST = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*(select|with|from|values)\b", re.IGNORECASE | re.DOTALL
+)
 # Each would write a file, or run a query that stands in a string and was never looked at.
 _FORBIDDEN = re.compile(r"(enable_logging|json_execute_serialized_sql|\bquery)\"?\s*\(", re.IGNORECASE)
 

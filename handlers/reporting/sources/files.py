@@ -32,7 +32,7 @@ LONGEST_REASON = 400  # characters of what DuckDB says
 MOST_FILES_LOOKED_AT = 1_000
 
 _NOT_FOUND = "No files found that match the pattern"
-_SETTINGS = {
+_SETTINGS: Mapping[str, str | int] = {
     "threads": THREADS,
     "memory_limit": MEMORY,
     "temp_directory": "",  # nothing is written, not even what does not fit

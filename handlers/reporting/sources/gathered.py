@@ -46,26 +46,25 @@ class Gathered:
         rows: Iterable[Sequence[Any]],
         company: str | None = None,
     ) -> None:
-        """Take the answer to a question; `company` is whom it was asked for, None for the whole batch.
+        """Take the whole answer to a question; see `begin`."""
+        answer = self.begin(question, columns, company)
+        answer.add(rows)
+        answer.end()
+
+    def begin(self, question: Question, columns: Sequence[str], company: str | None = None) -> "Answer":
+        """Begin to take an answer; `company` is whom it was asked for, None for the whole batch.
 
         Raises:
-            SourceError: the columns are not what was agreed, or it is too much.
+            SourceError: the columns are not what was agreed.
         """
         names = _checked_columns(question, columns, is_batch=company is None)
-        where = names.index(COMPANY) if COMPANY in names else None
-        kept = tuple(name for name in names if name != COMPANY)
-        self.columns[question.name] = kept
-        found: dict[str, list[tuple[Any, ...]]] = {}
-        for row in rows:
-            owner = company if where is None else _owner(question, row[where], company)
-            if owner is not None and owner in self._problems:
-                self._keep(question, owner, row, where, found.setdefault(owner, []))
-        self._settle(question, kept, found, self._problems if company is None else (company,))
+        self.columns[question.name] = tuple(name for name in names if name != COMPANY)
+        return Answer(self, question, names, company)
 
     def missing(self, question: Question, reason: str) -> None:
         """Say to every company that there is nothing to answer the question from."""
         for company in self._problems:
-            self._trouble(company, f"{self._nothing(question)}: {reason}")
+            self.trouble(company, f"{self._nothing(question)}: {reason}")
 
     def facts(self) -> dict[str, Facts]:
         """The facts of every company; what is missing is logged once for all."""
@@ -82,67 +81,100 @@ class Gathered:
         _log_problems(self._day, [one for one in made.values() if one.problem])
         return made
 
-    def _keep(
-        self,
-        question: Question,
-        owner: str,
-        row: Sequence[Any],
-        where: int | None,
-        kept: list[tuple[Any, ...]],
-    ) -> None:
-        if len(kept) >= MOST_ROWS:
-            self._trouble(owner, f"Only the first {MOST_ROWS:,} rows of {question.label} are kept.")
-            return
-        made = tuple(plain(value) for place, value in enumerate(row) if place != where)
-        taken = size(made)
-        if taken > LONGEST_ROW:
-            self._trouble(
-                owner,
-                f"A row of {question.label} is left out: it takes {taken / 1e6:.1f} MB, and a row may take "
-                f"{LONGEST_ROW // 1024} KiB; select less in the query.",
-            )
-            return
-        if self._sizes[owner] + taken > LONGEST_COMPANY:
-            self._trouble(owner, f"Rows of {question.label} are left out: the report holds 1 MiB already.")
-            return
-        self._sizes[owner] += taken
+    def asked_for(self) -> Iterable[str]:
+        """Every company of the batch."""
+        return self._problems.keys()
+
+    def has_room(self, question: Question, company: str, taken: int) -> bool:
+        """Count a row of this size to the company; False where it has no room for it.
+
+        Raises:
+            SourceError: the whole batch has become too much.
+        """
+        if self._sizes[company] + taken > LONGEST_COMPANY:
+            return False
+        self._sizes[company] += taken
         self._total += taken
         if self._total > LONGEST_ANSWER:
             raise _refusal(
                 question, f"a batch takes more than {LONGEST_ANSWER >> 20} MiB; select less in the query"
             )
-        kept.append(made)
+        return True
 
-    def _settle(
-        self,
-        question: Question,
-        columns: tuple[str, ...],
-        found: Mapping[str, list[tuple[Any, ...]]],
-        companies: Iterable[str],
+    def settle(
+        self, question: Question, company: str, rows: Sequence[tuple[Any, ...]], *, is_cut: bool
     ) -> None:
-        for company in companies:
-            rows = found.get(company, [])
-            if not question.is_facts:
-                self._tables.setdefault(company, {})[question.name] = Table(columns=columns, rows=tuple(rows))
-            elif len(rows) == 1:
-                self._values[company] = dict(zip(columns, rows[0], strict=True))
-            elif rows:
-                self._trouble(
-                    company,
-                    f"{self._nothing(question)}: {question.label} gives {len(rows)} rows for {company}, "
-                    "and one is wanted.",
-                )
-            elif company not in found:
-                self._trouble(
-                    company, f"{self._nothing(question)}: {question.label} gives no row for {company}."
-                )
+        """Keep what was answered for one company; `is_cut` where rows of it were left out."""
+        columns = self.columns[question.name]
+        if not question.is_facts:
+            self._tables.setdefault(company, {})[question.name] = Table(columns=columns, rows=tuple(rows))
+        elif len(rows) == 1:
+            self._values[company] = dict(zip(columns, rows[0], strict=True))
+        elif rows:
+            why = f"{question.label} gives {len(rows):,} rows for {company}, and one is wanted."
+            self.trouble(company, f"{self._nothing(question)}: {why}")
+        elif not is_cut:
+            self.trouble(company, f"{self._nothing(question)}: {question.label} gives no row for {company}.")
+
+    def trouble(self, company: str, text: str) -> None:
+        """Add a line to what the company's report says of its facts."""
+        self._problems[company].setdefault(text)
 
     def _nothing(self, question: Question) -> str:
         what = "are no figures" if question.is_facts else f'is no table "{question.name[:80]}"'
         return f"There {what} for {self._day.isoformat()}"
 
-    def _trouble(self, company: str, text: str) -> None:
-        self._problems[company].setdefault(text)
+
+class Answer:
+    """The answer to one question while its rows come in."""
+
+    def __init__(
+        self, gathered: Gathered, question: Question, names: Sequence[str], company: str | None
+    ) -> None:
+        self._gathered = gathered
+        self._question = question
+        self._where = names.index(COMPANY) if COMPANY in names else None
+        self._company = company
+        self._rows: dict[str, list[tuple[Any, ...]]] = {
+            asked: [] for asked in (gathered.asked_for() if company is None else (company,))
+        }
+        self._cut: set[str] = set()  # companies of whom rows were left out
+
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take rows; those of companies that were not asked for are passed over.
+
+        Raises:
+            SourceError: the column of the company is no text, or it is too much.
+        """
+        where = self._where
+        for row in rows:
+            owner = self._company if where is None else _owner(self._question, row[where], self._company)
+            if owner is not None and owner in self._rows:
+                made = tuple(plain(value) for place, value in enumerate(row) if place != where)
+                if why_not := self._objection(owner, size(made)):
+                    self._gathered.trouble(owner, why_not)
+                    self._cut.add(owner)
+                else:
+                    self._rows[owner].append(made)
+
+    def end(self) -> None:
+        """Say that there are no more rows."""
+        for company, rows in self._rows.items():
+            self._gathered.settle(self._question, company, rows, is_cut=company in self._cut)
+
+    def _objection(self, owner: str, taken: int) -> str | None:
+        """Why a row of this size is left out; None where it is taken."""
+        label = self._question.label
+        if len(self._rows[owner]) >= MOST_ROWS:
+            return f"Only the first {MOST_ROWS:,} rows of {label} are kept."
+        if taken > LONGEST_ROW:
+            return (
+                f"A row of {label} is left out: it takes {taken / 1e6:.1f} MB, and a row may take "
+                f"{LONGEST_ROW >> 10} KiB; select less in the query."
+            )
+        if not self._gathered.has_room(self._question, owner, taken):
+            return f"Rows of {label} are left out: a company's facts may take {LONGEST_COMPANY >> 20} MiB."
+        return None
 
 
 def _checked_columns(question: Question, columns: Sequence[str], *, is_batch: bool) -> list[str]:
@@ -171,7 +203,7 @@ def _owner(question: Question, value: Any, asked: str | None) -> str | None:
     if not isinstance(value, str):
         raise _refusal(
             question,
-            f'the column "{COMPANY}" holds {type(value).__name__} {str(value)[:40]}; a company\'s id is text: '
+            f'the column "{COMPANY}" holds {type(value).__name__} {str(value)[:40]}, and ids are text: '
             "write CAST(… AS TEXT)",
         )
     if asked is not None and value != asked:

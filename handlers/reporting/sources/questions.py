@@ -13,7 +13,8 @@ _SKIPPED = (
     r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`"
     r"|(?P<tag>\$(?:[A-Za-z_]\w*)?\$).*?(?P=tag)"
 )
-_TOKEN = re.compile(rf"(?P<skipped>{_SKIPPED})|(?<![\w$])\$(?P<name>[A-Za-z_]\w*)", re.DOTALL)
+SQL = re.compile(rf"(?P<skipped>{_SKIPPED})|(?<![\w$])\$(?P<name>[A-Za-z_]\w*)", re.DOTALL)
+ADDRESS = re.compile(r"\$(?P<name>[A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,33 +37,36 @@ class Question:
         return "source.facts" if self.is_facts else f'source.tables["{self.name[:80]}"]'
 
 
-def questions(facts: str, tables: Mapping[str, str]) -> tuple[Question, ...]:
-    """Read all questions of a source, the one for the facts first.
+def questions(facts: str, tables: Mapping[str, str], parts: re.Pattern[str] = SQL) -> tuple[Question, ...]:
+    """Read all questions of a source, the one for the facts first; `parts` tells its language.
 
     Raises:
         ValueError: one has a parameter that there is not, or both $company and $companies.
     """
     made = [
-        Question(name=FACTS, text=facts, parameters=_parameters(facts), is_facts=True),
-        *(Question(name=title, text=text, parameters=_parameters(text)) for title, text in tables.items()),
+        Question(name=FACTS, text=facts, parameters=_parameters(facts, parts), is_facts=True),
+        *(
+            Question(name=title, text=text, parameters=_parameters(text, parts))
+            for title, text in tables.items()
+        ),
     ]
     for question in made:
         _check(question)
     return tuple(made)
 
 
-def replaced(text: str, by: Callable[[str], str]) -> str:
+def replaced(text: str, by: Callable[[str], str], parts: re.Pattern[str] = SQL) -> str:
     """The text with every parameter replaced by what `by` makes of its name."""
 
     def one(found: re.Match[str]) -> str:
         name = found["name"]
         return found[0] if name is None else by(name)
 
-    return _TOKEN.sub(one, text)
+    return parts.sub(one, text)
 
 
-def _parameters(text: str) -> frozenset[str]:
-    return frozenset(name for found in _TOKEN.finditer(text) if (name := found["name"]))
+def _parameters(text: str, parts: re.Pattern[str]) -> frozenset[str]:
+    return frozenset(name for found in parts.finditer(text) if (name := found["name"]))
 
 
 def _check(question: Question) -> None:

@@ -33,7 +33,8 @@ _PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE
 class Sqlite:
     """Asks a database file.
 
-    `$date` is text, `2026-11-21`; `$companies` is a JSON list, for `IN (SELECT value FROM json_each($companies))`.
+    `$date` is text, `2026-11-21`; `$companies` is a JSON list, for
+    `IN (SELECT value FROM json_each($companies))`.
     """
 
     Options: ClassVar[type[Any]] = SourceSection
@@ -77,7 +78,9 @@ class Sqlite:
         self, connection: sqlite3.Connection, question: Question, asking: Asking, gathered: Gathered
     ) -> None:
         try:
-            with contextlib.closing(connection.execute(question.text, _parameters(question, asking))) as cursor:
+            with contextlib.closing(
+                connection.execute(question.text, _parameters(question, asking))
+            ) as cursor:
                 columns = [str(column[0]) for column in cursor.description or ()]
                 gathered.take(question, columns, _rows(cursor), asking.company)
         except (sqlite3.Error, sqlite3.Warning) as error:

@@ -7,6 +7,7 @@ import pytest
 
 from daemon.config.sections import Route
 from daemon.notify.base import Failure
+from daemon.notify.notifier import Notifier
 from state.records import NoticeState, Severity
 from tests.daemon.dispatch.phones import Office, office
 from tests.house import House
@@ -328,6 +329,34 @@ async def test_a_test_goes_at_once_is_told_once_and_holds_up_nothing(desk: Offic
     assert [it.kind for it in told] == ["test"] * 4 + ["alert"]
     await desk.advance(hours=2)
     assert [it.kind for it in desk.phones["slack"].messages].count("test") == 4
+
+
+async def test_a_channel_that_was_taken_out_of_the_config_is_no_longer_down(desk: Office) -> None:
+    await desk.open()
+    desk.phones["slack"].failure = Failure.PERMANENT
+    await desk.fire()
+    await desk.advance(seconds=10)
+    app = desk.house.app
+    assert [it.labels for it in app.alerts.open if it.name == "channel.down"] == [{"channel": "slack"}]
+    del desk.phones["slack"]
+    app.notify = Notifier(desk.phones, app.store, desk.house.clock)
+    app.dispatch.adopt(desk.house.config, app.notify)
+    await desk.advance(seconds=10)
+    assert [it for it in app.alerts.open if it.name == "channel.down"] == []
+
+
+async def test_lateness_is_counted_once_though_it_is_seen_twice(house: House) -> None:
+    desk = office(house, "slack")
+    await desk.open()
+    until = house.clock.now() + timedelta(hours=2)
+    await house.app.dispatch.silences.add("channel.*", until, "told late as well, else", "ada")
+    desk.phones["slack"].failure = Failure.TRANSIENT
+    await desk.fire()
+    await desk.advance(minutes=6)
+    desk.phones["slack"].failure = None
+    await desk.advance(seconds=16)
+    [late] = [it for it in house.app.alerts.known() if it.name == "alert.late"]
+    assert late.count == 1
 
 
 async def test_a_clock_put_back_keeps_nobody_from_being_told(desk: Office) -> None:

@@ -1,0 +1,75 @@
+"""The ladder made from its section of the config."""
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from daemon.clock import Clock
+from daemon.config.reporting import LlmSection, ProviderSection
+from daemon.notify.http import HttpClient
+from handlers.llm import open_provider
+from handlers.llm.base import Brief
+from handlers.llm.chain import Ladder
+from handlers.llm.circuit import Circuit
+from handlers.llm.rung import Rung
+from handlers.llm.tally import Tally
+from state.store import Store
+
+if TYPE_CHECKING:
+    from daemon.watch.alerts import Alerts
+
+# An answer that is not streamed is silence until it is there, so both limits have to bear a slow model.
+SILENCE_S = 60.0
+LONGEST_S = 120.0
+CONNECT_S = 5.0
+
+
+def llm_http(section: LlmSection, *, allow_private: bool) -> HttpClient:
+    """The HTTP client of all providers; whoever makes it closes it."""
+    slowest_s = max((it.timeout.total_seconds() for it in section.providers), default=0.0)
+    return HttpClient(
+        allow_private=allow_private,
+        connect_s=CONNECT_S,
+        silence_s=max(SILENCE_S, slowest_s),
+        longest_s=max(LONGEST_S, slowest_s),
+        per_host=max((it.concurrency for it in section.providers), default=1),
+    )
+
+
+def open_ladder(
+    section: LlmSection,
+    template: Callable[[Brief], str],
+    http: HttpClient,
+    store: Store,
+    alerts: "Alerts",
+    clock: Clock,
+) -> Ladder:
+    """Make the ladder; nothing is asked yet, and breakers stand as they stood before the restart."""
+    return Ladder(
+        [_rung(provider, http, store, alerts, clock) for provider in section.providers],
+        template,
+        clock,
+        reserve_s=section.delivery_reserve.total_seconds(),
+        shortest_s=section.shortest_slice.total_seconds(),
+    )
+
+
+def _rung(section: ProviderSection, http: HttpClient, store: Store, alerts: "Alerts", clock: Clock) -> Rung:
+    return Rung(
+        open_provider(section, http, clock),
+        Circuit(section.name, identity_of(section), store, alerts, clock),
+        clock,
+        longest_s=section.timeout.total_seconds(),
+        places=section.concurrency,
+        room_tokens=section.max_input,
+        tally=Tally(price_in=section.price_in, price_out=section.price_out),
+    )
+
+
+def identity_of(section: ProviderSection) -> str:
+    """Whom a breaker speaks of: another model or address under the same name starts anew.
+
+    The key is no part of it, so that no trace of a secret is kept.
+    """
+    whom = f"{section.type} {section.base_url} {section.model}"
+    return hashlib.sha256(whom.encode()).hexdigest()[:16]

@@ -1,0 +1,243 @@
+"""A report in its three forms: plain text, HTML and JSON, the same bytes for the same report."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from daemon.notify.text import MOST_READ, clean, cut, one_line
+from handlers.reporting.base import Rendered, Report, Table
+from handlers.reporting.figures import change, figures, is_number, label, shown
+from state.codec import to_pretty_json
+
+TEMPLATES = Path(__file__).with_name("templates")
+TEXT, HTML = "report.txt", "report.html"
+
+LONGEST_PROSE = 20_000
+LONGEST_TITLE = 200
+LONGEST_NOTE = 500
+MOST_ROWS, MOST_COLUMNS = 100, 12  # of a table that are shown; the JSON holds all
+MOST_TABLES = 20
+MOST_FIGURES = 100
+CELL = 40  # characters of a cell in plain text
+
+log = logging.getLogger("handlers.reporting")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table as it is shown; every cell is clean, short text."""
+
+    title: str
+    columns: tuple[str, ...]
+    are_numbers: tuple[bool, ...]  # column by column; numbers stand to the right
+    rows: tuple[tuple[str, ...], ...]
+    more: int = 0  # rows that are not shown
+
+    @property
+    def lines(self) -> list[str]:
+        """The table as lines of plain text, one under the other in columns."""
+        grid = [tuple(cut(cell, CELL) for cell in row) for row in (self.columns, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+        return ["  ".join(_placed(row, widths, self.are_numbers)).rstrip() for row in grid]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a template sees: all text clean, nothing escaped yet. A template of one's own sees the same."""
+
+    report: Report
+
+    @cached_property
+    def company(self) -> str:
+        return _line(self.report.company_name, LONGEST_TITLE) or self.report.company_id
+
+    @cached_property
+    def company_id(self) -> str:
+        return _line(self.report.company_id, LONGEST_TITLE)
+
+    @cached_property
+    def day(self) -> str:
+        return f"{self.report.date:%A}, {self.report.date.day} {self.report.date:%B %Y}"
+
+    @cached_property
+    def title(self) -> str:
+        return f"{self.company}: {self.report.date.isoformat()}"
+
+    @cached_property
+    def problem(self) -> str:
+        return _line(self.report.facts.problem or "", 2 * LONGEST_NOTE)
+
+    @cached_property
+    def notes(self) -> list[str]:
+        late = ["This report is late."] if self.report.is_late else []
+        return [*late, *(_line(note, LONGEST_NOTE) for note in self.report.notes)]
+
+    @cached_property
+    def paragraphs(self) -> list[list[str]]:
+        """The prose: paragraphs, each a list of lines."""
+        prose = cut(clean(self.report.prose[: 2 * LONGEST_PROSE]), LONGEST_PROSE)
+        return [part.split("\n") for part in prose.split("\n\n") if part.strip()]
+
+    @cached_property
+    def written_by(self) -> str:
+        return written_by(self.report)
+
+    @cached_property
+    def figures(self) -> Grid | None:
+        """The facts; with a week before where there is one to any of them."""
+        told = list(figures(self.report.facts))
+        if not told:
+            return None
+        if any(one.is_compared for one in told):
+            columns: tuple[str, ...] = ("Figure", "Day", "Week before", "Change")
+            rows = [
+                (one.label, shown(one.value), shown(one.before) if one.is_compared else "", change(one))
+                for one in told[:MOST_FIGURES]
+            ]
+        else:
+            columns = ("Figure", "Day")
+            rows = [(one.label, shown(one.value)) for one in told[:MOST_FIGURES]]
+        numbers = (False, *(True for _ in columns[1:]))
+        more = max(0, len(told) - MOST_FIGURES)
+        return Grid(title="Figures", columns=columns, are_numbers=numbers, rows=tuple(rows), more=more)
+
+    @cached_property
+    def tables(self) -> list[Grid]:
+        return [_grid(title, table) for title, table in list(self.report.facts.tables.items())[:MOST_TABLES]]
+
+    @cached_property
+    def signature(self) -> str:
+        at = self.report.generated_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return f"nightdesk · report · {at} · {_line(self.report.stable_id, LONGEST_TITLE)}"
+
+
+class Renderer:
+    """Renders reports by the templates of the house, or by those of the operator where there are some.
+
+    Templates run in Jinja's sandbox, and those named `.html` escape whatever is put into them. A template
+    of the operator's that fails is logged and stood in for: a report with another look is better than none.
+    """
+
+    def __init__(self, templates: Path | None = None) -> None:
+        """Load all templates.
+
+        Raises:
+            ValueError: the folder is none, or a template in it cannot be read; the message says where.
+        """
+        if templates is not None and not templates.is_dir():
+            raise ValueError(f'reports.templates: "{templates}" is no folder; make it, or leave the key out')
+        self._house = _environment([TEMPLATES])
+        self._chosen = self._house if templates is None else _environment([templates, TEMPLATES])
+        for name in (TEXT, HTML):
+            try:
+                self._chosen.get_template(name)
+            except (TemplateError, OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"reports.templates: {_where(error, name)}; correct the template") from None
+
+    def render(self, report: Report) -> Rendered:
+        """The report as text, HTML and JSON."""
+        view = View(report)
+        return Rendered(text=self._made(TEXT, view), html=self._made(HTML, view), json=_json(report))
+
+    def _made(self, name: str, view: View) -> str:
+        if self._chosen is not self._house:
+            try:
+                return self._chosen.get_template(name).render(view=view)
+            except Exception as error:  # a template is a program of somebody else's: it may raise anything
+                fields = {"template": name, "company": view.report.company_id, "error": _where(error, name)}
+                log.warning("template.failed", extra={"fields": fields})
+        return self._house.get_template(name).render(view=view)
+
+
+def written_by(report: Report) -> str:
+    """Who wrote the prose, as every form of the report says it."""
+    if report.rung != "template":
+        return f"Written by {_line(report.rung, LONGEST_TITLE)}; the figures come from the source."
+    return "Written by template; no model was reached." if report.is_degraded else "Written by template."
+
+
+def _environment(folders: Sequence[Path]) -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+        autoescape=select_autoescape(("html", "htm", "xml"), default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+
+
+def _where(error: Exception, name: str) -> str:
+    place = f"{getattr(error, 'name', None) or name}"
+    line = getattr(error, "lineno", None)
+    return f"{place}{f', line {line}' if line else ''}: {str(error)[:300] or type(error).__name__}"
+
+
+def _json(report: Report) -> bytes:
+    facts = report.facts
+    tables = {
+        title: [dict(zip(it.columns, row, strict=False)) for row in it.rows]
+        for title, it in facts.tables.items()
+    }
+    kept: dict[str, Any] = {
+        "companyId": report.company_id,
+        "companyName": report.company_name,
+        "date": report.date.isoformat(),
+        "facts": facts.values,
+        "tables": tables,
+        "problem": facts.problem,
+        "prose": report.prose,
+        "rung": report.rung,
+        "isDegraded": report.is_degraded,
+        "isLate": report.is_late,
+        "notes": report.notes,
+        "stableId": report.stable_id,
+        "generatedAt": report.generated_at,
+    }
+    return to_pretty_json(_whole(kept)) + b"\n"
+
+
+def _whole(value: Any) -> Any:
+    """The value with half surrogates replaced, which no JSON may hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(name): _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return value
+
+
+def _grid(title: str, table: Table) -> Grid:
+    columns = table.columns[:MOST_COLUMNS]
+    rows = table.rows[:MOST_ROWS]
+    numbers = []
+    for place in range(len(columns)):
+        values = [row[place] for row in rows if row[place] is not None]
+        numbers.append(bool(values) and all(map(is_number, values)))
+    return Grid(
+        title=_line(title, LONGEST_TITLE),
+        columns=tuple(label(name) for name in columns),
+        are_numbers=tuple(numbers),
+        rows=tuple(tuple(shown(value) for value in row[:MOST_COLUMNS]) for row in rows),
+        more=len(table.rows) - len(rows),
+    )
+
+
+def _placed(row: Sequence[str], widths: Sequence[int], are_numbers: Sequence[bool]) -> list[str]:
+    return [
+        cell.rjust(width) if is_right else cell.ljust(width)
+        for cell, width, is_right in zip(row, widths, are_numbers, strict=True)
+    ]
+
+
+def _line(text: str, limit: int) -> str:
+    return cut(one_line(text[:MOST_READ]), limit)
