@@ -57,6 +57,14 @@ class StoreFull(StoreError):
     """The disk is full. What was stored is whole, and new changes are taken again once there is space."""
 
 
+class StoreReadOnly(StoreError):
+    """The file may not be written to just now."""
+
+
+class StoreBusy(StoreError):
+    """Another process has held the file for longer than it is waited for."""
+
+
 class StoreConflict(StoreError):
     """What may be there only once is there already."""
 
@@ -375,6 +383,10 @@ def as_store_error(error: sqlite3.Error) -> StoreError:
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR):
         # After a failed sync nobody knows what the file holds: it is to be opened anew, not written on.
         return StoreDamaged(f"the database cannot be relied on: {error}; a restart looks it over")
+    if primary == sqlite3.SQLITE_READONLY:
+        return StoreReadOnly(f"the database refused: {error}")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreBusy(f"the database refused: {error}")
     if code in _REPEATED_CODES:
         return StoreConflict(f"it is stored already: {error}")
     return StoreError(f"the database refused: {error}")

@@ -10,7 +10,6 @@ from daemon.config.secrets import Address, LedgerAddress, RedisAddress, SecretTe
 from daemon.config.sections import Section
 from daemon.config.values import FilledText, Name, Places, Span, TimeOfDay, WebAddress, number, whole
 
-
 Price = Annotated[float, number(0, 1_000_000)]
 
 

@@ -86,7 +86,7 @@ def message_of(
         text=_text_of_one(ordered[0]) if one else _text_of_many(ordered),
         severity=loudness(news),
         facts=_facts_of_one(ordered[0], scene) if one else _facts_of_many(ordered, scene),
-        entries=() if one else tuple(_entry(it, scene) for it in ordered[:MOST_ENTRIES]),
+        entries=() if one else _entries(ordered, scene),
         link=_link(one, scene.app_url),
         thread=thread,
         closes=closes,
@@ -118,11 +118,16 @@ def _text_of_many(ordered: Sequence[News]) -> str:
     lines = [
         f"{count:,} × {name}: {SAID[word]}" for (name, word), count in named.most_common(MOST_LABELS_TOLD)
     ]
-    advice = dict.fromkeys(it.alert.advice for it in ordered if it.alert.advice and it.word is not Word.OVER)
     if (left := len(ordered) - MOST_ENTRIES) > 0:
         lines.append(f"{left:,} more are not named here: nightdesk alerts list --open")
-    told = "\n".join(lines)
-    return told + (f"\n\nWhat to do: {next(iter(advice))}" if len(advice) == 1 else "")
+    told, shared = "\n".join(lines), _shared_advice(ordered)
+    return told if shared is None else f"{told}\n\nWhat to do: {shared}"
+
+
+def _shared_advice(ordered: Sequence[News]) -> str | None:
+    """What helps against all of it: that is said once, on top."""
+    advice = {it.alert.advice for it in ordered if it.alert.advice and it.word is not Word.OVER}
+    return advice.pop() if len(advice) == 1 else None
 
 
 def _facts_of_one(news: News, scene: Scene) -> tuple[tuple[str, str], ...]:
@@ -158,7 +163,12 @@ def _facts_of_many(ordered: Sequence[News], scene: Scene) -> tuple[tuple[str, st
     return (*facts, ("Host", scene.host))
 
 
-def _entry(news: News, scene: Scene) -> Entry:
+def _entries(ordered: Sequence[News], scene: Scene) -> tuple[Entry, ...]:
+    shared = _shared_advice(ordered)
+    return tuple(_entry(it, scene, is_advised=shared is None) for it in ordered[:MOST_ENTRIES])
+
+
+def _entry(news: News, scene: Scene, *, is_advised: bool) -> Entry:
     alert = news.alert
     note = [alert.severity.value, SAID[news.word], f"since {_time(alert.first_at)}"]
     if alert.count > 1:
@@ -170,7 +180,7 @@ def _entry(news: News, scene: Scene) -> Entry:
         title=alert.summary,
         url=None if link is None else link[1],
         note=" · ".join(note),
-        text=alert.advice or "",
+        text=(alert.advice or "") if is_advised and news.word is not Word.OVER else "",
     )
 
 

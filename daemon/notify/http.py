@@ -77,6 +77,7 @@ class HttpClient:
         silence_s: float = SILENCE_S,
         longest_s: float = LONGEST_S,
         longest_answer: int = LONGEST_ANSWER,
+        per_host: int = MOST_CONNECTIONS_PER_HOST,
     ) -> None:
         self._allow_private = allow_private
         self._connect_s = connect_s

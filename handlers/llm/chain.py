@@ -14,6 +14,8 @@ from handlers.llm.rung import Rung
 from handlers.llm.tally import Tally
 from state.codec import time_text
 
+Template = Callable[[Brief], str]
+
 log = logging.getLogger(__name__)
 
 
@@ -27,7 +29,7 @@ class Ladder:
     def __init__(
         self,
         rungs: Sequence[Rung],
-        template: Callable[[Brief], str],
+        template: Template,
         clock: Clock,
         *,
         reserve_s: float = DELIVERY_RESERVE_S,
@@ -69,15 +71,16 @@ class Ladder:
     async def _ask(self, rung: Rung, climb: "_Climb") -> str | None:
         """Ask one rung, if it can be asked; the text that may go into the report, or None."""
         if not rung.circuit.may_ask:
-            return climb.pass_over(
-                rung, rung.circuit.breaker.trouble or Trouble.TRANSIENT, "it is left alone"
-            )
+            climb.pass_over(rung, rung.circuit.breaker.trouble or Trouble.TRANSIENT, "it is left alone")
+            return None
         limit_s = self._slice_s(rung, climb)
         if limit_s is None:
-            return climb.pass_over(rung, Trouble.TIMEOUT, "there is no time left for it")
+            climb.pass_over(rung, Trouble.TIMEOUT, "there is no time left for it")
+            return None
         made = make_prompt(climb.brief, rung.room_tokens, fence := new_fence())
         if made is None:
-            return climb.pass_over(rung, Trouble.TOO_LARGE, "it has no room for the facts; see maxInput")
+            climb.pass_over(rung, Trouble.TOO_LARGE, "it has no room for the facts; see maxInput")
+            return None
         prompt, material = made
         taken: list[str] = []
 

@@ -60,8 +60,8 @@ class DegradedShare:
         await self._alerts.fire(
             ALERT,
             severity=severity,
-            summary=f"{count.degraded} of {max(expected, count.written)} reports of {day.isoformat()} were not"
-            " written by the first language model",
+            summary=f"{count.degraded} of {max(expected, count.written)} reports of {day.isoformat()} were "
+            "not written by the first language model",
             labels={},
             details={"date": day.isoformat(), "written": count.written, "degraded": count.degraded},
             advice="nightdesk test llm; the reports went out all the same, and say who wrote them",

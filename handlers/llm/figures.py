@@ -40,8 +40,9 @@ _JOINED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f'’](?=\d{3}(?!\d))")  # 1 234
 _COUNT_WORD = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(TENS)})(?:[- ](?P<ones>{'|'.join(UNITS[1:10])}))?"
     rf"|(?P<unit>{'|'.join((UNITS[0], *UNITS[2:]))})"
-    r"|(?P<vague>hundreds?|thousands?|millions?|billions?|trillions?|dozens?|half|halved?|halves|halving|thirds"
-    r"|quarters|twice|thrice|(?:doubl|tripl|quadrupl)(?:e|es|ed|ing)|\w+fold|(?:a|one)[ -](?:third|quarter)))\b",
+    r"|(?P<vague>hundreds?|thousands?|millions?|billions?|trillions?|dozens?|half|halved?|halves|halving"
+    r"|thirds|quarters|twice|thrice|(?:doubl|tripl|quadrupl)(?:e|es|ed|ing)|\w+fold"
+    r"|(?:a|one)[ -](?:third|quarter)))\b",
     re.IGNORECASE,
 )
 

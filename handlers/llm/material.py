@@ -14,6 +14,7 @@ LONGEST_TEXT = 300  # characters of one value
 MOST_VALUES = 200
 MOST_COLUMNS = 20
 MOST_TABLES = 20
+DEEPEST = 3  # a value within a value within a value is still shown as what it is
 WEEK_BEFORE = "_week_before"  # `flights_week_before` is what `flights` is compared with
 PERCENT_PLACES = Decimal("0.1")
 
@@ -42,10 +43,12 @@ class Material:
 
     def numbers(self) -> Iterator[tuple[str, Any]]:
         """Every single value with the name that it goes by."""
-        yield from self.values.items()
+        for name, value in self.values.items():
+            yield from _single(name, value)
         for table in self.tables.values():
             for row in table["rows"]:
-                yield from zip(table["columns"], row, strict=False)
+                for name, value in zip(table["columns"], row, strict=False):
+                    yield from _single(name, value)
 
     def labels(self) -> Iterator[str]:
         """The names of things: of the company, of values, of tables and columns."""
@@ -112,19 +115,39 @@ def _shown(number: Decimal) -> int | float:
     return int(number) if number == number.to_integral_value() else float(number)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        # What has no room in 64 bits has no JSON here.
-        return value if abs(value) < 2**63 else str(value)[:LONGEST_TEXT] if abs(value) < 10**300 else None
+        return value if abs(value) < 2**63 else None  # what has no room in 64 bits has no JSON here
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
         return _shown(value) if value.is_finite() and abs(value) < 2**63 else None
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    return _text(str(value)) if depth >= DEEPEST else _plain_many(value, depth + 1)
+
+
+def _plain_many(value: Any, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        parts = list(value.items())[:MOST_COLUMNS]
+        return {_text(str(name)): _plain(inner, depth) for name, inner in parts}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, depth) for inner in value[:MOST_COLUMNS]]
     return _text(str(value))
+
+
+def _single(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A value, or what a value of several parts holds."""
+    if isinstance(value, dict):
+        for inner_name, inner in value.items():
+            yield from _single(f"{name} {inner_name}", inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _single(name, inner)
+    else:
+        yield name, value
 
 
 def _text(text: str) -> str:

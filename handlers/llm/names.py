@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-_EDGES = "\"'()[]{}.,;:!?…“”‘’«»-–—*_"  # noqa: S105
+_EDGES = "\"'()[]{}.,;:!?…“”‘’«»-–—*_"
 LONGEST_NAME = 8  # words; of a longer name the first ones are looked for
 
 
@@ -17,7 +17,7 @@ class Names:
         self._longest = max(map(len, self._known), default=0)
 
     def found_in(self, text: str, allowed: Iterable[str]) -> str | None:
-        """The first name in a text that stands in none of the texts which are allowed; None: there is none."""
+        """The first name in a text that stands in none of the texts which are allowed, if there is one."""
         here = self._in(text)
         if not here:
             return None

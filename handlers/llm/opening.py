@@ -1,18 +1,17 @@
 """The ladder made from its section of the config."""
 
 import hashlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from daemon.clock import Clock
 from daemon.config.reporting import LlmSection, ProviderSection
 from daemon.notify.http import HttpClient
 from handlers.llm import open_provider
-from handlers.llm.base import Brief
-from handlers.llm.chain import Ladder
+from handlers.llm.chain import Ladder, Template
 from handlers.llm.circuit import Circuit
 from handlers.llm.rung import Rung
 from handlers.llm.tally import Tally
+from handlers.llm.template import template_prose
 from state.store import Store
 
 if TYPE_CHECKING:
@@ -38,11 +37,11 @@ def llm_http(section: LlmSection, *, allow_private: bool) -> HttpClient:
 
 def open_ladder(
     section: LlmSection,
-    template: Callable[[Brief], str],
     http: HttpClient,
     store: Store,
     alerts: "Alerts",
     clock: Clock,
+    template: Template = template_prose,
 ) -> Ladder:
     """Make the ladder; nothing is asked yet, and breakers stand as they stood before the restart."""
     return Ladder(

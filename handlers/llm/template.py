@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from daemon.notify.text import MOST_READ, cut, one_line
-from handlers.reporting.base import Facts, Table
-from handlers.reporting.figures import NONE, Figure, figures, is_number, label, share, shown
+from handlers.llm.base import Brief
+from handlers.reporting.base import Table
+from handlers.reporting.figures import NONE, Figure, figures, is_number, label, share, shown, spoken_day
 
 MOST_FIGURES = 12  # told in sentences; the report shows all of them below
 MOST_TABLES = 4
@@ -12,16 +13,16 @@ MOST_CELLS = 5  # of the row of a table that is told
 LONGEST_NAME = 120
 
 
-def template_prose(company_name: str, facts: Facts) -> str:
-    """Two to four paragraphs on a company's day. The same facts give the same words."""
-    name = cut(one_line(company_name[:MOST_READ]), LONGEST_NAME) or facts.company_id
-    day = f"{facts.date:%A}, {facts.date.day} {facts.date:%B %Y}"
-    told = list(figures(facts))
+def template_prose(brief: Brief) -> str:
+    """One to three paragraphs on a company's day. The same facts give the same words."""
+    name = cut(one_line(brief.company_name[:MOST_READ]), LONGEST_NAME) or brief.company_id
+    day = spoken_day(brief.date)
+    told = list(figures(brief.facts))
     if not told:
         opening = f"For {name} there are no figures for {day}."
     else:
         opening = " ".join([f"This is the report of {name} for {day}.", *map(_sentence, told[:MOST_FIGURES])])
-    tables = " ".join(_table(title, table) for title, table in list(facts.tables.items())[:MOST_TABLES])
+    tables = " ".join(_table(title, table) for title, table in list(brief.facts.tables.items())[:MOST_TABLES])
     return "\n\n".join(filter(None, [opening, _comparison(told), tables]))
 
 

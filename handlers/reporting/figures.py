@@ -1,7 +1,8 @@
 """Facts as people read them: labels, numbers, and what changed against the week before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,11 @@ BEFORE = "_week_before"  # `flights_week_before` is what `flights` is compared w
 NONE = "–"  # a figure there is none of
 LONGEST_TEXT = 200  # characters of a value that is text
 LONGEST_LABEL = 80
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
 MOST_INSIDE = 10  # of a list in a cell
 
 
@@ -70,6 +76,11 @@ def shown(value: Any) -> str:
     return _inside(value)
 
 
+def spoken_day(day: date) -> str:
+    """A day as it stands in a report, in English everywhere: "Saturday, 12 January 2013"."""
+    return f"{WEEKDAYS[day.weekday()]}, {day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
 def change(figure: Figure) -> str:
     """The difference with its sign, and in per cent where that says something: "+3 (+3.2 %)"."""
     difference = figure.change
@@ -84,10 +95,25 @@ def change(figure: Figure) -> str:
 
 def share(figure: Figure) -> float | None:
     """The change in per cent of the week before; None where that has no meaning or is beyond all reading."""
-    if figure.change is None or figure.before <= 0:
+    if figure.change is None or figure.before <= 0 or figure.value < 0:
         return None
     percent = figure.change / figure.before * 100
     return percent if abs(percent) < 100_000 else None
+
+
+def column(values: Sequence[Any]) -> list[str]:
+    """The values of one column; numbers with as many places after the point as the one that needs most."""
+    told = [shown(value) for value in values]
+    places = [
+        len(text.partition(".")[2]) for value, text in zip(values, told, strict=True) if is_number(value)
+    ]
+    most = max(places, default=0)
+    if not most or any("e" in text for value, text in zip(values, told, strict=True) if is_number(value)):
+        return told
+    return [
+        f"{value:,.{most}f}" if isinstance(value, float) else text
+        for value, text in zip(values, told, strict=True)
+    ]
 
 
 def _float(value: float) -> str:

@@ -1,19 +1,27 @@
 """A report in its three forms: plain text, HTML and JSON, the same bytes for the same report."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    select_autoescape,
+)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from daemon.notify.text import MOST_READ, clean, cut, one_line
 from handlers.reporting.base import Rendered, Report, Table
-from handlers.reporting.figures import change, figures, is_number, label, shown
+from handlers.reporting.figures import change, column, figures, is_number, label, shown, spoken_day
 from state.codec import to_pretty_json
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -27,6 +35,15 @@ MOST_TABLES = 20
 MOST_FIGURES = 100
 CELL = 40  # characters of a cell in plain text
 
+_SETTINGS: Mapping[str, Any] = {
+    "autoescape": select_autoescape(("html", "htm", "xml"), default_for_string=True),
+    "undefined": StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "auto_reload": False,
+}
+
 log = logging.getLogger("handlers.reporting")
 
 
@@ -39,6 +56,17 @@ class Grid:
     are_numbers: tuple[bool, ...]  # column by column; numbers stand to the right
     rows: tuple[tuple[str, ...], ...]
     more: int = 0  # rows that are not shown
+
+    @property
+    def sides(self) -> list[str]:
+        """Where the cells of each column stand."""
+        return ["right" if is_number else "left" for is_number in self.are_numbers]
+
+    @property
+    def cells(self) -> list[list[tuple[str, str]]]:
+        """Row by row every cell, with the side it stands at."""
+        sides = self.sides
+        return [list(zip(row, sides, strict=True)) for row in self.rows]
 
     @property
     def lines(self) -> list[str]:
@@ -64,7 +92,7 @@ class View:
 
     @cached_property
     def day(self) -> str:
-        return f"{self.report.date:%A}, {self.report.date.day} {self.report.date:%B %Y}"
+        return spoken_day(self.report.date)
 
     @cached_property
     def title(self) -> str:
@@ -97,7 +125,7 @@ class View:
             return None
         if any(one.is_compared for one in told):
             columns: tuple[str, ...] = ("Figure", "Day", "Week before", "Change")
-            rows = [
+            rows: list[tuple[str, ...]] = [
                 (one.label, shown(one.value), shown(one.before) if one.is_compared else "", change(one))
                 for one in told[:MOST_FIGURES]
             ]
@@ -121,8 +149,8 @@ class View:
 class Renderer:
     """Renders reports by the templates of the house, or by those of the operator where there are some.
 
-    Templates run in Jinja's sandbox, and those named `.html` escape whatever is put into them. A template
-    of the operator's that fails is logged and stood in for: a report with another look is better than none.
+    Those named `.html` escape whatever is put into them; the operator's run in Jinja's sandbox. One of the
+    operator's that fails is logged and stood in for: a report with another look is better than none.
     """
 
     def __init__(self, templates: Path | None = None) -> None:
@@ -133,13 +161,9 @@ class Renderer:
         """
         if templates is not None and not templates.is_dir():
             raise ValueError(f'reports.templates: "{templates}" is no folder; make it, or leave the key out')
-        self._house = _environment([TEMPLATES])
-        self._chosen = self._house if templates is None else _environment([templates, TEMPLATES])
-        for name in (TEXT, HTML):
-            try:
-                self._chosen.get_template(name)
-            except (TemplateError, OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"reports.templates: {_where(error, name)}; correct the template") from None
+        house = Environment(loader=FileSystemLoader(TEMPLATES), **_SETTINGS)
+        self._house = {name: house.get_template(name) for name in (TEXT, HTML)}
+        self._chosen = {} if templates is None else _chosen(templates)
 
     def render(self, report: Report) -> Rendered:
         """The report as text, HTML and JSON."""
@@ -147,13 +171,13 @@ class Renderer:
         return Rendered(text=self._made(TEXT, view), html=self._made(HTML, view), json=_json(report))
 
     def _made(self, name: str, view: View) -> str:
-        if self._chosen is not self._house:
+        if chosen := self._chosen.get(name):
             try:
-                return self._chosen.get_template(name).render(view=view)
+                return chosen.render(view=view)
             except Exception as error:  # a template is a program of somebody else's: it may raise anything
                 fields = {"template": name, "company": view.report.company_id, "error": _where(error, name)}
                 log.warning("template.failed", extra={"fields": fields})
-        return self._house.get_template(name).render(view=view)
+        return self._house[name].render(view=view)
 
 
 def written_by(report: Report) -> str:
@@ -163,16 +187,17 @@ def written_by(report: Report) -> str:
     return "Written by template; no model was reached." if report.is_degraded else "Written by template."
 
 
-def _environment(folders: Sequence[Path]) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
-        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
-        autoescape=select_autoescape(("html", "htm", "xml"), default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
+def _chosen(folder: Path) -> dict[str, Template]:
+    """The operator's templates by name, as many as there are; they may include each other and the house's."""
+    loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(TEMPLATES)])
+    sandbox = ImmutableSandboxedEnvironment(loader=loader, **_SETTINGS)
+    made = {}
+    for name in (TEXT, HTML):
+        try:
+            made[name] = sandbox.get_template(name)
+        except (TemplateError, OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"reports.templates: {_where(error, name)}; correct the template") from None
+    return made
 
 
 def _where(error: Exception, name: str) -> str:
@@ -219,17 +244,19 @@ def _whole(value: Any) -> Any:
 def _grid(title: str, table: Table) -> Grid:
     columns = table.columns[:MOST_COLUMNS]
     rows = table.rows[:MOST_ROWS]
-    numbers = []
-    for place in range(len(columns)):
-        values = [row[place] for row in rows if row[place] is not None]
-        numbers.append(bool(values) and all(map(is_number, values)))
+    values = [[row[place] for row in rows] for place in range(len(columns))]
     return Grid(
         title=_line(title, LONGEST_TITLE),
         columns=tuple(label(name) for name in columns),
-        are_numbers=tuple(numbers),
-        rows=tuple(tuple(shown(value) for value in row[:MOST_COLUMNS]) for row in rows),
+        are_numbers=tuple(map(_are_numbers, values)),
+        rows=tuple(zip(*map(column, values), strict=True)),
         more=len(table.rows) - len(rows),
     )
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    there = [value for value in values if value is not None]
+    return bool(there) and all(map(is_number, there))
 
 
 def _placed(row: Sequence[str], widths: Sequence[int], are_numbers: Sequence[bool]) -> list[str]:

@@ -97,7 +97,7 @@ class Obligations(Protocol):
         dates: Collection[date] | None = None,
         plan_id: str | None = None,
     ) -> list[Obligation]:
-        """Lease what is due, to be retried, or left by somebody whose lease ran out; earliest deadline first.
+        """Lease what is due, to be retried, or left by a lease that ran out; earliest deadline first.
 
         No two owners get the same one, and nobody gets one that is delivered. What was sent by somebody
         who went away becomes `unknown` and is not handed out.
@@ -203,7 +203,7 @@ class Proofs(Protocol):
     """Plans, certificates, the audit."""
 
     async def put_plan(self, plan: Plan) -> tuple[Plan, bool]:
-        """Keep a plan, and say whether it is new: the same wish pressed twice is answered by the first one."""
+        """Keep a plan, and say whether it is new: the same wish pressed twice gets the first one."""
         ...
 
     async def plan_of(self, plan_id: str) -> Plan | None: ...

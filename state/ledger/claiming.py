@@ -52,8 +52,8 @@ _OF_DATES = " AND date IN (SELECT date FROM of_date)"
 _OF_PLAN = " AND plan_id = $3"
 
 _LEASE = """
-UPDATE obligation SET status = 'leased', lease_owner = $1, lease_expires_at = $2, ready_at = $2, leased_at = $3,
-    epoch = epoch + 1, attempts = attempts + 1, retry_at = NULL,
+UPDATE obligation SET status = 'leased', lease_owner = $1, lease_expires_at = $2, ready_at = $2,
+    leased_at = $3, epoch = epoch + 1, attempts = attempts + 1, retry_at = NULL,
     first_attempt_ok = CASE WHEN attempts > 0 THEN false END
 FROM wanted WHERE obligation.date = wanted.date AND obligation.company_id = wanted.company_id
 RETURNING """ + ", ".join(f"obligation.{name}" for name, _ in columns_of(Obligation))

@@ -88,8 +88,8 @@ def force(keys: Collection[Key], plan_id: str, now: datetime, detail: str) -> Sc
 
 
 _SAID_DELIVERED = (
-    "UPDATE obligation SET status = CASE WHEN sent_at > deadline_at THEN 'delivered-late' ELSE 'delivered' END,"
-    " delivered_at = $1, proof = $2, reason = $2, ready_at = NULL"
+    "UPDATE obligation SET status = CASE WHEN sent_at > deadline_at THEN 'delivered-late'"
+    " ELSE 'delivered' END, delivered_at = $1, proof = $2, reason = $2, ready_at = NULL"
     + _WANTED
     + " AND obligation.status IN ('failed', 'unknown')"
     + _THESE
@@ -118,7 +118,7 @@ def resolve_resend(key: Key, now: datetime, said_by: str) -> Script[Obligation |
 
 def obligation(key: Key) -> Script[Obligation | None]:
     """One obligation, if it is there."""
-    sql = f"SELECT {COLUMNS} FROM obligation WHERE date = $1 AND company_id = $2"  # noqa: S608 - the names of its columns
+    sql = f"SELECT {COLUMNS} FROM obligation WHERE date = $1 AND company_id = $2"
     rows = yield Query(sql, (key.date, key.company_id))
     return as_record(Obligation, rows[0]) if rows else None
 

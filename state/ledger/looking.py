@@ -7,7 +7,7 @@ from state.ledger.deciding import COLUMNS
 from state.ledger.records import Event, Key, Load, Obligation, Send, Status, Tally
 from state.ledger.script import Given, Query, Script, as_record
 
-_PAGE = f"SELECT {COLUMNS} FROM obligation WHERE date = $1 AND company_id > $2"  # noqa: S608 - the names of its columns
+_PAGE = f"SELECT {COLUMNS} FROM obligation WHERE date = $1 AND company_id > $2"
 _OF_STATUS = " AND status IN (SELECT status FROM of_status)"
 
 
@@ -24,7 +24,7 @@ def obligations(
 
 
 _OPEN = f"""SELECT {COLUMNS} FROM obligation WHERE ready_at IS NOT NULL AND due_at <= $1
-    AND (date, company_id) > ($2, $3) ORDER BY date, company_id LIMIT $4"""  # noqa: S608 - the names of its columns
+    AND (date, company_id) > ($2, $3) ORDER BY date, company_id LIMIT $4"""
 
 
 def open_before(at: datetime, after: Key, limit: int) -> Script[list[Obligation]]:
@@ -34,7 +34,7 @@ def open_before(at: datetime, after: Key, limit: int) -> Script[list[Obligation]
 
 
 _STUCK = f"""SELECT {COLUMNS} FROM obligation WHERE ready_at IS NOT NULL AND leased_at <= $1
-    AND status IN ('leased', 'produced', 'sent') ORDER BY leased_at, company_id LIMIT $2"""  # noqa: S608
+    AND status IN ('leased', 'produced', 'sent') ORDER BY leased_at, company_id LIMIT $2"""
 
 
 def stuck(leased_before: datetime, limit: int) -> Script[list[Obligation]]:
@@ -100,7 +100,7 @@ def sends_of(key: Key) -> Script[list[Send]]:
 
 
 def sends_on(on: date, after: str, limit: int) -> Script[list[Send]]:
-    """A page of a date's messages by company; a page holds all of a company's, so it may be a little longer."""
+    """A page of a date's messages: all those of so many companies, by company id."""
     rows = yield Query(
         "SELECT * FROM send WHERE date = $1 AND company_id IN (SELECT DISTINCT company_id FROM send"
         " WHERE date = $1 AND company_id > $2 ORDER BY company_id LIMIT $3) ORDER BY company_id, intended_at",
@@ -116,7 +116,7 @@ def events_of(key: Key) -> Script[list[Event]]:
     )
     noted = [as_record(Event, row) for row in rows]
     found = yield Query(
-        f"SELECT {COLUMNS} FROM obligation WHERE date = $1 AND company_id = $2",  # noqa: S608 - its columns
+        f"SELECT {COLUMNS} FROM obligation WHERE date = $1 AND company_id = $2",
         (key.date, key.company_id),
     )
     told = told_by(as_record(Obligation, found[0])) if found else []

@@ -11,9 +11,10 @@ from state.ledger.records import AuditEntry, Certificate, Plan, PlanState
 from state.ledger.script import Given, Query, Script, as_record, given, plain
 
 _PUT_PLAN = """
-INSERT INTO plan (id, reason, owner, dates, scope, counts, state, created_at, starts_at, delay_s, force_of, key,
-    ended_at, identity)
-SELECT id, reason, owner, dates, scope, counts, state, created_at, starts_at, delay_s, force_of, key, ended_at, $1
+INSERT INTO plan (id, reason, owner, dates, scope, counts, state, created_at, starts_at, delay_s, force_of,
+    key, ended_at, identity)
+SELECT id, reason, owner, dates, scope, counts, state, created_at, starts_at, delay_s, force_of,
+    key, ended_at, $1
 FROM made WHERE true ON CONFLICT DO NOTHING RETURNING id"""
 
 
@@ -135,7 +136,8 @@ def audit(before: int | None, limit: int) -> Script[list[AuditEntry]]:
 _LEAD = """
 INSERT INTO leader (name, owner, epoch, expires_at) VALUES ($1, $2, 1, $4)
 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at,
-    epoch = leader.epoch + CASE WHEN leader.owner = excluded.owner AND leader.expires_at > $3 THEN 0 ELSE 1 END
+    epoch = leader.epoch
+        + CASE WHEN leader.owner = excluded.owner AND leader.expires_at > $3 THEN 0 ELSE 1 END
 WHERE leader.owner = excluded.owner OR leader.expires_at <= $3 RETURNING epoch"""
 
 
@@ -168,7 +170,7 @@ _OLD_KEYS = "SELECT date, company_id FROM obligation WHERE date < $1 ORDER BY da
 
 
 def prune(before: date, limit: int) -> Script[int]:
-    """Delete obligations of dates before one, with what hangs on them, so many at most; how many there were."""
+    """Delete obligations of dates before one, with what hangs on them; so many at most, and how many."""
     rows = yield Query(_OLD_KEYS, (before, limit), locks=True)
     if rows:
         old = keys_given(rows)

@@ -142,7 +142,7 @@ class Intent(Record, frozen=True, kw_only=True):
 
 
 class Outcome(Record, frozen=True, kw_only=True):
-    """What came of a send. `status` ends the obligation; None leaves it open, for another channel or a retry."""
+    """What came of a send. `status` ends the obligation; None leaves it open, for a retry or more channels."""
 
     company_id: str
     date: date
@@ -157,7 +157,7 @@ class Outcome(Record, frozen=True, kw_only=True):
 
 
 class Release(Record, frozen=True, kw_only=True):
-    """A lease is given back: to be tried again from `retry_at` on, or, where that is None, failed for good."""
+    """A lease is given back: to be retried from `retry_at` on or, where that is None, failed for good."""
 
     company_id: str
     date: date

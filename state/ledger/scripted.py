@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from state.ledger import claiming, deciding, looking, marks, proving, roster, sending
@@ -41,7 +42,7 @@ class ScriptedLedger(ABC):
 
     @abstractmethod
     async def _write(self, work: Work[T], *, is_long: bool = False, again: bool = True) -> T:
-        """Run a script as one transaction; `again` says that it may be run once more if its end is unknown."""
+        """Run a script as one transaction; `again`: once more where nobody knows whether it was kept."""
 
     @abstractmethod
     async def _read(self, work: Work[T]) -> T:
@@ -67,7 +68,7 @@ class ScriptedLedger(ABC):
     ) -> RosterChange:
         await self._write(lambda: roster.clear_staged(import_id, now))
         async for batch in _each(batches):
-            await self._write(lambda batch=batch: roster.stage(import_id, batch, now))  # type: ignore[misc]
+            await self._write(partial(roster.stage, import_id, batch, now))
         change = await self._read(lambda: roster.compare(import_id))
         if accept(change):
             return await self._write(lambda: roster.take_over(import_id, now, on, source), is_long=True)

@@ -62,4 +62,7 @@ CREATE TABLE leader (
     name TEXT PRIMARY KEY, owner TEXT NOT NULL, epoch INTEGER NOT NULL, expires_at TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- kept by the writer itself: how many commits there were
+CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE probe (id INTEGER PRIMARY KEY, at TEXT NOT NULL);
