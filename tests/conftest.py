@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from tests.postgres import postgres as postgres
+
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item

@@ -22,11 +22,11 @@ SCALES = {"thousand": 3, "k": 3, "million": 6, "m": 6, "billion": 9, "bn": 9}
 LONGEST_FIGURE = 40  # characters; nothing that is longer is meant to be read
 LARGEST = Decimal(10) ** 40
 MOST_PLACES = 12
-SHORT_TEXT = 64  # a longer value is a text: what it says is no fact of ours
+SHORT_TEXT = 40  # characters; a longer value is a text: what it says is no fact of ours
 
 _EXACT = Context(prec=80)
 _SAYS_PERCENT = re.compile(r"(?i)percent|pct|%|share|rate|ratio|quota")
-_DIGITS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_NUMBER = re.compile(r"(?<![^\s_(])(?:\d{1,3}(?:,\d{3})+|\d{1,18})(?:\.\d{1,9})?(?![^\s_),;%])", re.ASCII)
 _EDGES = "\"'()[]{}.,;:!?…“”‘’«»"
 _FIGURE = re.compile(
     r"(?P<sign>(?<![\w)])[-−–+])?(?:(?:US)?[$€£¥]\s?)?"
@@ -99,7 +99,8 @@ class Figures:
     def _take_text(self, text: str) -> None:
         if len(text) <= SHORT_TEXT:
             self._words |= {bare for word in text.split() if _has_digit(bare := word.strip(_EDGES))}
-            self._numbers |= {Decimal(it) for it in _DIGITS.findall(text) if len(it) < LONGEST_FIGURE}
+            # Whole numbers only: of "EWR-B6" or "05:40" no part is a figure.
+            self._numbers |= {Decimal(it.replace(",", "")) for it in _NUMBER.findall(text)}
 
     def _take_change(self, difference: object, percent: object) -> None:
         if (number := as_decimal(difference)) is not None:

@@ -36,7 +36,6 @@ MOST_FIGURES = 100
 CELL = 40  # characters of a cell in plain text
 
 _SETTINGS: Mapping[str, Any] = {
-    "autoescape": select_autoescape(("html", "htm", "xml"), default_for_string=True),
     "undefined": StrictUndefined,
     "trim_blocks": True,
     "lstrip_blocks": True,
@@ -161,7 +160,7 @@ class Renderer:
         """
         if templates is not None and not templates.is_dir():
             raise ValueError(f'reports.templates: "{templates}" is no folder; make it, or leave the key out')
-        house = Environment(loader=FileSystemLoader(TEMPLATES), **_SETTINGS)
+        house = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(), **_SETTINGS)
         self._house = {name: house.get_template(name) for name in (TEXT, HTML)}
         self._chosen = {} if templates is None else _chosen(templates)
 
@@ -190,7 +189,7 @@ def written_by(report: Report) -> str:
 def _chosen(folder: Path) -> dict[str, Template]:
     """The operator's templates by name, as many as there are; they may include each other and the house's."""
     loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(TEMPLATES)])
-    sandbox = ImmutableSandboxedEnvironment(loader=loader, **_SETTINGS)
+    sandbox = ImmutableSandboxedEnvironment(loader=loader, autoescape=select_autoescape(), **_SETTINGS)
     made = {}
     for name in (TEXT, HTML):
         try:

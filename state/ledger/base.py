@@ -97,7 +97,7 @@ class Obligations(Protocol):
         dates: Collection[date] | None = None,
         plan_id: str | None = None,
     ) -> list[Obligation]:
-        """Lease what is due, to be retried, or left by a lease that ran out; earliest deadline first.
+        """Lease what is due, to be retried, or whose lease ran out; the earliest deadline first.
 
         No two owners get the same one, and nobody gets one that is delivered. What was sent by somebody
         who went away becomes `unknown` and is not handed out.

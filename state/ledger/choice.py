@@ -1,5 +1,6 @@
 """Which ledger an address in the config means."""
 
+from pathlib import Path
 from pkgutil import resolve_name
 
 from state.home import Home
@@ -16,10 +17,12 @@ def make_ledger(url: str, home: Home) -> Ledger:
     Raises:
         LedgerError: it names none; the text does not repeat it.
     """
+    given: tuple[str | Path, ...]
     if url in ("", "sqlite"):
-        ledger: Ledger = resolve_name(LEDGERS["sqlite"])(home.folder / "ledger.db", home.backups)
-        return ledger
-    if url.startswith(_SCHEMES):
-        ledger = resolve_name(LEDGERS["postgres"])(url)
-        return ledger
-    raise LedgerError('ledger.url is neither "sqlite" nor postgresql://…')
+        kind, given = "sqlite", (home.folder / "ledger.db", home.backups)
+    elif url.startswith(_SCHEMES):
+        kind, given = "postgres", (url,)
+    else:
+        raise LedgerError('ledger.url is neither "sqlite" nor postgresql://…')
+    ledger: Ledger = resolve_name(LEDGERS[kind])(*given)
+    return ledger

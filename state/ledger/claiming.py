@@ -6,7 +6,7 @@ from typing import Any
 
 from state.ledger.marks import KEY, keys_given, note, refused
 from state.ledger.records import Held, Key, Obligation, Status
-from state.ledger.script import Given, Query, Row, Script, as_record, columns_of, given, plain
+from state.ledger.script import PASSING_OVER, Given, Query, Row, Script, as_record, columns_of, given, plain
 
 NO_ANSWER = "the process that sent it went away before it heard the answer"
 _HELD = (*KEY, ("epoch", "integer"))
@@ -34,7 +34,7 @@ def mark_due(now: datetime, limit: int) -> Script[int]:
     keys = yield Query(
         "SELECT company_id, date FROM obligation WHERE ready_at <= $1 AND status = 'planned' LIMIT $2",
         (now, limit),
-        locks=True,
+        keep=PASSING_OVER,
     )
     yield Query(
         "UPDATE obligation SET status = 'due' FROM wanted WHERE obligation.date = wanted.date"
@@ -65,7 +65,8 @@ FROM wanted WHERE obligation.date = wanted.date AND obligation.company_id = want
 
 _LOSE_SENDS = """
 UPDATE send SET state = 'unknown', ended_at = $1, error = $2
-FROM wanted WHERE send.date = wanted.date AND send.company_id = wanted.company_id AND send.state = 'intended'"""
+FROM wanted WHERE send.date = wanted.date AND send.company_id = wanted.company_id
+    AND send.state = 'intended'"""
 
 
 def claim(
@@ -116,7 +117,7 @@ def _claimable(
     params: tuple[Any, ...] = (now, limit)
     if plan_id is not None:
         sql, params = sql + _OF_PLAN, (*params, plan_id)
-    return Query(sql + _EARLIEST_FIRST, params, tuple(tables), locks=True)
+    return Query(sql + _EARLIEST_FIRST, params, tuple(tables), keep=PASSING_OVER)
 
 
 def of_companies(company_ids: Collection[str]) -> Given:

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from functools import partial
 
 from state.ledger.claiming import of_companies, of_dates
 from state.ledger.marks import key_of, keys_given, note, refused, wanted
 from state.ledger.records import Key, Obligation
-from state.ledger.script import Query, Row, Script, as_record, columns_of
+from state.ledger.script import PASSING_OVER, Query, Row, Script, as_record, columns_of
 
 COLUMNS = ", ".join(f"obligation.{name}" for name, _ in columns_of(Obligation))
 _WANTED = " FROM wanted WHERE obligation.date = wanted.date AND obligation.company_id = wanted.company_id"
@@ -45,15 +46,19 @@ LIMIT $2"""
 
 def supersede(now: datetime, limit: int) -> Script[int]:
     """Excuse what is still owed for a day after which a newer one has come due for the same company."""
-    rows = yield Query(_OLDER, (now, limit), locks=True)
+    rows = yield Query(_OLDER, (now, limit), keep=PASSING_OVER)
     by_newest: dict[str, list[Row]] = {}
     for row in rows:
         by_newest.setdefault(str(row["newest"]), []).append(row)
     for newest, older in sorted(by_newest.items()):
         reason = f"superseded by {newest}"
         yield Query(_EXCUSE, (reason,), (keys_given(older),))
-        yield from note(older, now, "obligation.excused", lambda _, reason=reason: reason)
+        yield from note(older, now, "obligation.excused", partial(_always, reason))
     return len(rows)
+
+
+def _always(said: str, _: Row) -> str:
+    return said
 
 
 # What a send by the same id left unknown is settled by trying anew: the next intent writes over it.
@@ -136,7 +141,7 @@ def bind_plan(
     if company_ids is not None:
         sql += " AND company_id IN (SELECT company_id FROM of_company)"
         tables.append(of_companies(company_ids))
-    rows = yield Query(sql + " LIMIT $2", (plan_id, limit), tuple(tables), locks=True)
+    rows = yield Query(sql + " LIMIT $2", (plan_id, limit), tuple(tables), keep=PASSING_OVER)
     if rows:
         yield Query("UPDATE obligation SET plan_id = $1" + _WANTED, (plan_id,), (keys_given(rows),))
     return len(rows)

@@ -5,12 +5,16 @@ from datetime import date, datetime
 from typing import Protocol
 
 from state.ledger.records import Event, Key
-from state.ledger.script import Given, Query, Row, Script, given, plain
+from state.ledger.script import WAITING, Given, Query, Row, Script, given, plain
 
 KEY = (("company_id", "text"), ("date", "date"))
 _NOTE = """
 INSERT INTO event (date, company_id, at, event, detail)
 SELECT date, company_id, at, event, detail FROM noted"""
+
+_HOLD = """
+SELECT 1 FROM obligation WHERE (date, company_id) IN (SELECT date, company_id FROM wanted)
+ORDER BY date, company_id"""
 
 
 class Keyed(Protocol):
@@ -38,6 +42,11 @@ def wanted(keys: Iterable[Key]) -> Given:
     """Keys as the table `wanted`; each once, in one order, so that two calls never wait for each other."""
     ordered = sorted(set(keys), key=lambda one: (one.date, one.company_id))
     return Given("wanted", KEY, [{"company_id": one.company_id, "date": plain(one.date)} for one in ordered])
+
+
+def held_still(keys: Iterable[Key]) -> Script[None]:
+    """Keep these obligations as they are for the rest of the transaction, always in the same order."""
+    yield Query(_HOLD, given=(wanted(keys),), keep=WAITING)
 
 
 def refused(asked: Iterable[Keyed], kept: Sequence[Row]) -> frozenset[Key]:

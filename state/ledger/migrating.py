@@ -33,11 +33,12 @@ class Taken(NamedTuple):
 
 def steps_for(dialect: str) -> list[Step]:
     """All steps that this version knows, in their order."""
-    found = []
-    for file in files("state.ledger").joinpath("migrations", dialect).iterdir():
-        if match := _NAME.fullmatch(file.name):
-            found.append(Step(int(match[1]), file.name, file.read_text("utf-8")))
-    return sorted(found)
+    there = files("state.ledger").joinpath("migrations", dialect).iterdir()
+    return sorted(
+        Step(int(match[1]), file.name, file.read_text("utf-8"))
+        for file in there
+        if (match := _NAME.fullmatch(file.name))
+    )
 
 
 def steps_to_take(known: Sequence[Step], taken: Mapping[int, Taken]) -> list[Step]:

@@ -69,7 +69,7 @@ class PostgresLedger(ScriptedLedger):
             return await self._once(work, is_long)
         except LedgerDown as error:
             # A connection that died while it was idle, or a transaction that the server took back.
-            if not again or not _is_worth_another_try(error.__cause__):
+            if not _is_worth_another_try(error.__cause__, again):
                 raise
         return await self._once(work, is_long)
 
@@ -135,7 +135,7 @@ async def run(connection: Any, script: Script[T], timeout_s: float) -> T:
 
 async def _answer(connection: Any, query: Query, timeout_s: float) -> list[Row]:
     signature = tuple((table.name, table.columns) for table in query.given)
-    sql = _with_given(query.sql, len(query.params), signature, query.locks)
+    sql = _with_given(query.sql, len(query.params), signature, query.keep)
     texts = [to_json(table.rows).decode() for table in query.given]
     answer: list[Row] = await connection.fetch(sql, *query.params, *texts, timeout=timeout_s)
     return answer
@@ -143,7 +143,7 @@ async def _answer(connection: Any, query: Query, timeout_s: float) -> list[Row]:
 
 @cache
 def _with_given(
-    sql: str, params: int, signature: tuple[tuple[str, tuple[tuple[str, str], ...]], ...], locks: bool
+    sql: str, params: int, signature: tuple[tuple[str, tuple[tuple[str, str], ...]], ...], keep: str
 ) -> str:
     """A statement with the given rows before it, each a table read out of one JSON text."""
     tables = [
@@ -152,7 +152,7 @@ def _with_given(
         for number, (name, columns) in enumerate(signature, params + 1)
     ]
     before = f"WITH {', '.join(tables)} " if tables else ""
-    return before + sql.lstrip() + (" FOR UPDATE SKIP LOCKED" if locks else "")
+    return before + sql.lstrip() + keep
 
 
 async def _migrate(connection: Any, now: datetime | None) -> list[Step]:
@@ -181,7 +181,7 @@ async def _pending(connection: Any) -> list[Step]:
 
 @asynccontextmanager
 async def _named_errors() -> AsyncIterator[None]:
-    """Raise what the server or the way to it answered by the ledger's names; none of them shows the address."""
+    """Raise what the server or the way to it answered by our own names, none of which shows the address."""
     import asyncpg
 
     try:
@@ -197,8 +197,6 @@ async def _named_errors() -> AsyncIterator[None]:
         raise LedgerDown(
             f"the connection to the ledger's PostgreSQL broke ({type(error).__name__})"
         ) from error
-    except ValueError:
-        raise
 
 
 def _as_ledger_error(error: Any) -> LedgerError:
@@ -210,7 +208,7 @@ def _as_ledger_error(error: Any) -> LedgerError:
         return LedgerReadOnly(f"{said}: it takes no writes now, as a standby does")
     if state.startswith(_DOWN):
         return LedgerDown(said, retry_after=timedelta(seconds=2))
-    return LedgerError(f"{said}: {_hint(state)}")
+    return LedgerError(f"{said}: {_hint(state) or error.message}")
 
 
 def _hint(state: str) -> str:
@@ -220,12 +218,12 @@ def _hint(state: str) -> str:
         return "the database named in ledger.url is not there; create it"
     if state == "42501":
         return f"its user may not do that; let it create the schema {SCHEMA}, or own it"
-    return "nightdesk test database shows each step"
+    return ""
 
 
-def _is_worth_another_try(cause: BaseException | None) -> bool:
+def _is_worth_another_try(cause: BaseException | None, again: bool) -> bool:
     import asyncpg
 
-    if isinstance(cause, asyncpg.ConnectionDoesNotExistError | asyncpg.InterfaceError):
+    if getattr(cause, "sqlstate", None) in _UNDONE:
         return True
-    return getattr(cause, "sqlstate", None) in _UNDONE
+    return again and isinstance(cause, asyncpg.ConnectionDoesNotExistError | asyncpg.InterfaceError)

@@ -8,7 +8,7 @@ from state.codec import to_json
 from state.ledger.errors import LedgerConflict
 from state.ledger.marks import keys_given
 from state.ledger.records import AuditEntry, Certificate, Plan, PlanState
-from state.ledger.script import Given, Query, Script, as_record, given, plain
+from state.ledger.script import PASSING_OVER, Given, Query, Script, as_record, given, plain
 
 _PUT_PLAN = """
 INSERT INTO plan (id, reason, owner, dates, scope, counts, state, created_at, starts_at, delay_s, force_of,
@@ -171,7 +171,7 @@ _OLD_KEYS = "SELECT date, company_id FROM obligation WHERE date < $1 ORDER BY da
 
 def prune(before: date, limit: int) -> Script[int]:
     """Delete obligations of dates before one, with what hangs on them; so many at most, and how many."""
-    rows = yield Query(_OLD_KEYS, (before, limit), locks=True)
+    rows = yield Query(_OLD_KEYS, (before, limit), keep=PASSING_OVER)
     if rows:
         old = keys_given(rows)
         yield Query(

@@ -142,7 +142,7 @@ class Intent(Record, frozen=True, kw_only=True):
 
 
 class Outcome(Record, frozen=True, kw_only=True):
-    """What came of a send. `status` ends the obligation; None leaves it open, for a retry or more channels."""
+    """What came of a send. `status` ends the obligation; None leaves it open, to be retried, or sent on."""
 
     company_id: str
     date: date

@@ -29,13 +29,18 @@ class Given(NamedTuple):
     rows: Sequence[Mapping[str, Any]]  # plain values, as `plain` makes them
 
 
+# Wait for rows that another transaction holds, or pass over them.
+WAITING = " FOR UPDATE"
+PASSING_OVER = " FOR UPDATE SKIP LOCKED"
+
+
 class Query(NamedTuple):
     """One statement: $1, $2, … are the parameters."""
 
     sql: str
     params: tuple[Any, ...] = ()
     given: tuple[Given, ...] = ()
-    locks: bool = False  # keep the rows for this transaction, and pass over those another one keeps
+    keep: str = ""  # hold the rows it finds for this transaction, where others run beside it
 
 
 Script = Generator[Query, Sequence[Row], T]

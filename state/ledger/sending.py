@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from state.ledger.claiming import HOLDS, THESE
-from state.ledger.marks import add_events, refused
+from state.ledger.marks import add_events, held_still, refused
 from state.ledger.records import Event, Intent, Key, Outcome, Produced, Release
 from state.ledger.script import Query, Script, given
 from state.records import DeliveryState
@@ -74,6 +74,8 @@ _END = (
 
 def record_outcomes(owner: str, batch: Sequence[Outcome]) -> Script[frozenset[Key]]:
     """Write what came of sends; those refused were taken over by somebody else."""
+    # Before the sends, as a claim does it: else the two could wait for each other.
+    yield from held_still(Key(one.company_id, one.date) for one in batch)
     kept = yield Query(_SENT_AND_ENDED, (owner,), (given("held", batch, of=Outcome),))
     gone = refused(batch, kept)
     heard = [one for one in batch if Key(one.company_id, one.date) not in gone]

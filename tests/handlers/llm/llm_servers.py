@@ -16,8 +16,9 @@ PROSE = "Acme flew 100 flights on 21 November 2026, up by 25 on the week before,
 Write = Callable[[dict[str, Any]], str]  # from the body of a question to the text of its answer
 
 
-def always(text: str) -> Write:
-    return lambda _: text
+def right(_question: dict[str, Any]) -> str:
+    """Write what the facts of `briefs.brief` hold."""
+    return PROSE
 
 
 def openai_answer(text: str | None, ending: str | None = "stop", **message: Any) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def anthropic_problem(head: bytes, body: bytes, *, earlier: bool = False) -> tup
 
 
 @asynccontextmanager
-async def openai(write: Write = always(PROSE), limit_name: str = "max_tokens") -> AsyncIterator[Receiver]:
+async def openai(write: Write = right, limit_name: str = "max_tokens") -> AsyncIterator[Receiver]:
     made: Receiver
 
     async def judge(writer: Any) -> None:
@@ -132,7 +133,7 @@ async def openai(write: Write = always(PROSE), limit_name: str = "max_tokens") -
 
 
 @asynccontextmanager
-async def anthropic(write: Write = always(PROSE), *, earlier: bool = False) -> AsyncIterator[Receiver]:
+async def anthropic(write: Write = right, *, earlier: bool = False) -> AsyncIterator[Receiver]:
     made: Receiver
 
     async def judge(writer: Any) -> None:

@@ -18,8 +18,7 @@ CREATE TABLE roster (
     changed integer NOT NULL, departed integer NOT NULL, total integer NOT NULL
 );
 
--- ready_at: from when on it may be claimed (its due time, its retry,
-    or the end of its lease); null once final
+-- ready_at: from when on it may be claimed (its due time, its retry, or the end of its lease); null once final
 CREATE TABLE obligation (
     date date NOT NULL, company_id text COLLATE "C" NOT NULL, status text NOT NULL,
     due_at timestamptz NOT NULL,

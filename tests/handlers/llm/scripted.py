@@ -1,0 +1,83 @@
+"""A provider that does as it is told, on the clock of the test, and a ladder of such."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from daemon.clock import Clock
+from handlers.llm.base import TEMPLATE, Answer, Brief, Prompt, ProviderError, Trouble
+from handlers.llm.chain import Ladder
+from handlers.llm.circuit import Circuit
+from handlers.llm.rung import Rung
+from handlers.llm.tally import Tally
+from tests.handlers.conftest import World
+from tests.handlers.llm.briefs import RIGHT
+
+# After so many seconds, answer so or fail so; None seconds: never.
+Step = tuple[float | None, str | ProviderError | Exception]
+TEMPLATE_TEXT = "By template."
+
+
+def fails(trouble: Trouble, after_s: float = 0.1, wait_s: float | None = None, **more: bool) -> Step:
+    wait = None if wait_s is None else timedelta(seconds=wait_s)
+    return after_s, ProviderError(f"it is {trouble.value}", trouble=trouble, retry_after=wait, **more)
+
+
+def answers(text: str = RIGHT, after_s: float = 2.0) -> Step:
+    return after_s, text
+
+
+HANGS: Step = (None, "")
+
+
+class Scripted:
+    """Does one step a question, the last one again and again."""
+
+    def __init__(self, name: str, clock: Clock, *steps: Step) -> None:
+        self.name = name
+        self.clock = clock
+        self.steps = list(steps)
+        self.asked_at: list[float] = []
+        self.at_once = self.most_at_once = 0
+        self.on_ask: Callable[[Prompt], None] = lambda _: None
+
+    async def ask(self, prompt: Prompt, timeout_s: float) -> Answer:
+        self.on_ask(prompt)
+        self.asked_at.append(self.clock.monotonic())
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            after_s, what = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+            await self.clock.sleep(10**9 if after_s is None else after_s)
+        finally:
+            self.at_once -= 1
+        if isinstance(what, Exception):
+            raise what
+        return Answer(text=what, tokens_in=1000, tokens_out=100, model="m")
+
+
+def ladder_of(world: World, *providers: Scripted, longest_s: float = 60, places: int = 4) -> Ladder:
+    """A ladder over the store and the alerts of a world, as it is after a start."""
+    return Ladder([rung_of(world, it, longest_s, places) for it in providers], by_template, world.clock)
+
+
+def rung_of(world: World, provider: Scripted, longest_s: float = 60, places: int = 4) -> Rung:
+    circuit = Circuit(provider.name, "id", world.store, world.house.alerts, world.clock)
+    tally = Tally(price_in=2.0, price_out=10.0)
+    return Rung(
+        provider, circuit, world.clock, longest_s=longest_s, places=places, room_tokens=16_000, tally=tally
+    )
+
+
+def by_template(brief: Brief) -> str:
+    return TEMPLATE_TEXT
+
+
+def outcomes(tries: Sequence[object]) -> list[str]:
+    """Who was tried and what became of it: "a timeout"."""
+    return [f"{it.provider} {it.trouble or 'answered'}" for it in tries]  # type: ignore[attr-defined]
+
+
+__all__ = [
+    "HANGS", "TEMPLATE", "TEMPLATE_TEXT", "Scripted", "Step", "answers", "fails", "ladder_of", "outcomes",
+    "rung_of",
+]  # fmt: skip
