@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from daemon.engine.plan import Plan
 from daemon.engine.queue import Queue, QueueFull
 from daemon.engine.scheduler import Scheduler
 from daemon.engine.worker import Worker
+from daemon.kept import Kept
 from daemon.loops import Periodic
 from daemon.notify import Tools, open_channel
 from daemon.notify.base import Channel
@@ -35,6 +37,8 @@ from state.database import Database, StoreError
 from state.digests import Digests
 from state.home import Home
 from state.items import Items
+from state.ledger.base import Ledger
+from state.ledger.choice import make_ledger
 from state.records import Lane, Severity, Task, TaskState, Trigger
 from state.recovery import Opening, open_home
 from state.snapshot import Snapshot
@@ -53,12 +57,17 @@ HEARTBEAT = "heartbeat"
 class App:
     """One home, open. `opened` makes it; `parts` are what has to be stepped while it runs."""
 
-    def __init__(self, prepared: Prepared, home: Home, clock: Clock, store: Store) -> None:
+    def __init__(
+        self, prepared: Prepared, home: Home, clock: Clock, store: Store, ledger: Ledger | None = None
+    ) -> None:
         config = prepared.config
         self.config: Config = config
         self.home = home
         self.clock = clock
         self.store = store
+        self.ledger = ledger
+        self.owner = uuid.uuid4().hex
+        self._kept = Kept()
         self.started_at = clock.now()
         self.is_ready = False
         self.items = Items(store)
@@ -109,9 +118,12 @@ class App:
         store = Store(home, Database(home.database, opening.generation))
         try:
             await store.load()
-            app = cls(prepared, home, clock, store)
+            ledger = ledger_of(prepared.config, home)
+            app = cls(prepared, home, clock, store, ledger)
             try:
                 await app._tell_of(opening)
+                if ledger is not None:
+                    await ledger.open(clock.now())
                 await app._recover()
                 yield app
             finally:
@@ -156,7 +168,9 @@ class App:
         self.dispatch.adopt(prepared.config, self.notify)
         self.alerts.retention = prepared.config.alerts.retention
         self._failures.limit = prepared.config.alerts.consecutive_failures
+        kept_before, self._kept = self._kept, Kept()
         self._services = self._make_services()
+        await kept_before.close()
         await notify_before.close()
         await http_before.close()
 
@@ -207,6 +221,11 @@ class App:
             alerts=self.alerts,
             schedules=self.scheduler,
             enqueue=self.queue.enqueue,
+            kept=self._kept,
+            config=self.config,
+            home=self.home,
+            owner=self.owner,
+            ledger=self.ledger,
             folder=self.config.folder,
         )
 
@@ -263,6 +282,9 @@ class App:
 
     async def _close(self) -> None:
         self.worker.let_go()
+        await self._kept.close()
+        if self.ledger is not None:
+            await self.ledger.close()
         await self.dispatch.end()
         await self.notify.close()
         await self._http.close()
@@ -272,6 +294,14 @@ class App:
             # The database holds it all; the file is rewritten at the next start.
             log.error("state.unsaved", extra={"fields": {"error": str(error)}})  # noqa: TRY400
         await asyncio.to_thread(self._journal.close)
+
+
+def ledger_of(config: Config, home: Home) -> Ledger | None:
+    """The ledger that is configured, not open yet; None where no reports are made."""
+    if config.reports is None:
+        return None
+    url = config.ledger.url
+    return make_ledger(url if isinstance(url, str) else url.reveal(), home)
 
 
 def make_plan(prepared: Prepared) -> Plan:

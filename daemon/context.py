@@ -10,12 +10,16 @@ from daemon.clock import Clock
 from state.records import Task
 
 if TYPE_CHECKING:
+    from daemon.config import Config
     from daemon.engine.queue import Accepted
     from daemon.engine.scheduler import Scheduler
+    from daemon.kept import Kept
     from daemon.notify.notifier import Notifier
     from daemon.watch.alerts import Alerts
     from state.digests import Digests
+    from state.home import Home
     from state.items import Items
+    from state.ledger.base import Ledger
     from state.store import Store
 
 log = logging.getLogger("handlers")
@@ -35,6 +39,11 @@ class Services:
     alerts: "Alerts"
     schedules: "Scheduler"
     enqueue: Enqueue
+    kept: "Kept"
+    config: "Config"
+    home: "Home"
+    owner: str  # names this process where it holds a lease; another one after each start
+    ledger: "Ledger | None" = None  # None where no reports are configured
     folder: Path = Path()  # the config's own: relative paths of handlers and commands start there
 
 

@@ -46,8 +46,10 @@ def free_port() -> int:
 class Postgres:
     """One server: started, stopped, killed, held still, as a test wants it."""
 
-    def __init__(self, folder: Path, *settings: str) -> None:
+    def __init__(self, folder: Path, *settings: str, on_disk_of: str | None = None) -> None:
+        """Have one in a folder; `on_disk_of` a size, its tables are on a small disk that only it sees."""
         self.folder = folder
+        self._disk_size = on_disk_of
         self.port = free_port()
         self._settings = ("fsync=off", *settings)
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,8 +57,20 @@ class Postgres:
 
     def make(self) -> None:
         """Make its files."""
-        command = ["initdb", "-D", str(self.folder), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run(self._as_user(command), check=True, capture_output=True, timeout=60)
+        log = self.folder.with_name(self.folder.name + "-wal")
+        command = [
+            "initdb",
+            "-D",
+            str(self.folder),
+            "-X",
+            str(log),
+            "-U",
+            "tester",
+            "-A",
+            "trust",
+            "--no-sync",
+        ]
+        subprocess.run(self._as_user([*command, "-E", "UTF8"]), check=True, capture_output=True, timeout=60)
 
     def start(self) -> None:
         """Start it and return once it takes connections."""
@@ -70,7 +84,7 @@ class Postgres:
         for option in options:
             command += ["-c", option]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._as_user(command), stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._on_disk(self._as_user(command)), stdout=log, stderr=log)
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
             assert self._process.poll() is None, self._log.read_text()[-2000:]
@@ -116,6 +130,32 @@ class Postgres:
         self.run(f"CREATE DATABASE {name} STRATEGY file_copy")
         return self.url(name)
 
+    def fill_disk(self) -> None:
+        """Leave no free byte on its small disk."""
+        with self._ballast().open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(65536)):
+                pass
+
+    def free_disk(self) -> None:
+        self._ballast().unlink()
+
+    def _ballast(self) -> Path:
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/root{self.folder}/ballast")
+
+    def _on_disk(self, command: list[str]) -> list[str]:
+        """A command with a small disk in place of the folder, holding what the folder held."""
+        if self._disk_size is None:
+            return command
+        root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        copy = self.folder.with_name(self.folder.name + "-copy")
+        script = (
+            'cp -a "$1" "$2" && mount -t tmpfs -o "mode=0700,size=$3" tmpfs "$1" && cp -a "$2"/. "$1"/'
+            ' && shift 3 && exec "$@"'
+        )
+        own = ["unshare", *root, "--mount", "sh", "-c", script, "sh", str(self.folder), str(copy)]
+        return [*own, self._disk_size, *command]
+
     def _as_user(self, command: list[str]) -> list[str]:
         program = [str(binaries() / command[0]), *command[1:]]
         return [*AS_NOBODY, *program] if os.geteuid() == 0 else program
@@ -152,9 +192,9 @@ async def _run(url: str, statement: str) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *settings: str) -> Iterator[Postgres]:
+def running(folder: Path, *settings: str, on_disk_of: str | None = None) -> Iterator[Postgres]:
     """Have a server for as long as the block runs."""
-    server = Postgres(folder, *settings)
+    server = Postgres(folder, *settings, on_disk_of=on_disk_of)
     server.make()
     try:
         server.start()

@@ -1,6 +1,6 @@
 """When a provider is asked, when it is left alone, and for how long: values in, a named answer out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -67,7 +67,7 @@ def after_failure(
     failures = breaker.failures + 1
     if trouble in AT_ONCE or how is Standing.HALF_OPEN or failures >= FAILURES_TO_OPEN:
         return _opened(breaker, trouble, retry_after, now)
-    return Breaker(failures=failures)
+    return replace(breaker, failures=failures)
 
 
 def _opened(breaker: Breaker, trouble: Trouble, retry_after: timedelta | None, now: datetime) -> Breaker:

@@ -119,13 +119,14 @@ class _Climb:
         self._tokens_out += result.tokens_out
         self._cost_usd += rung.tally.cost_of(result.tokens_in, result.tokens_out)
         if result.failure is not None:
-            self._tell(rung, str(result.failure), trouble)
+            self._tell(logging.INFO, rung, str(result.failure), trouble)
         return result.answer
 
     def pass_over(self, rung: Rung, trouble: Trouble, why: str) -> None:
         """Take note of a rung that was not asked."""
         self._tries.append(Try(provider=rung.name, trouble=trouble, took_s=0.0))
-        self._tell(rung, f"{rung.name} is not asked: {why}", trouble)
+        # Said of every company while a provider is down: that it is down was said aloud when it went.
+        self._tell(logging.DEBUG, rung, f"{rung.name} is not asked: {why}", trouble)
 
     def prose(self, text: str, rung: str, *, is_degraded: bool) -> Prose:
         """The result, with what all tries came to."""
@@ -139,13 +140,13 @@ class _Climb:
             tries=tuple(self._tries),
         )
 
-    def _tell(self, rung: Rung, error: str, trouble: Trouble | None) -> None:
+    def _tell(self, level: int, rung: Rung, error: str, trouble: Trouble | None) -> None:
         fields = {
             "company": self.brief.company_id,
             "date": self.brief.date.isoformat(),
             "provider": rung.name,
         }
-        log.info("llm.rung-failed", extra={"fields": {**fields, "trouble": trouble, "error": error}})
+        log.log(level, "llm.rung-failed", extra={"fields": {**fields, "trouble": trouble, "error": error}})
 
 
 def _standing(rung: Rung) -> dict[str, Any]:

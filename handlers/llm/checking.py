@@ -17,11 +17,11 @@ LEAST_VARIETY = 0.25  # distinct words among all; prose of this length has about
 _THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)  # some servers leave them before the answer
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _HEADING = re.compile(r"(?m)^#{1,6}\s+")
-_BARE_ADDRESS = re.compile(r"(?i)\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\b")
+_BARE_ADDRESS = re.compile(r"(?i)\b[\w-]+(?:[.。．｡][\w-]+)*[.。．｡][^\W\d_]{2,}\b")
 _FORBIDDEN = {
     "holds HTML or a mention": re.compile(r"[<>]|&(?:#\w+|[a-z]+);", re.IGNORECASE),
     "holds a link": re.compile(
-        r"(?i)\w:/|//|\bwww\.|\]\s*[(\[]|!\[|\b(?:mailto|javascript|data|tel|ftp)\s*:"
+        r"(?i)\w:/|//|\bwww\.|\]\s*[(\[]|!\[|\b(?:mailto|javascript|tel|ftp)\s*:|\bdata:\w"
     ),
     "holds an address": re.compile(r"@"),
     "holds code or data": re.compile(r"[`{}|\\]|\$\("),

@@ -1,19 +1,18 @@
 """The breaker of one provider: asked before every question, kept over restarts, and heard of when open."""
 
 import logging
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from daemon.clock import Clock
+from daemon.watch.alerts import Alerts, fingerprint
 from handlers.llm.base import ProviderError, Trouble
-from handlers.llm.breaker import COUNTED, Breaker, Standing, after_failure, read, standing, written
+from handlers.llm.breaker import Breaker, Standing, after_failure, read, standing, written
 from handlers.llm.refusals import ADVICE
 from state.database import StoreError
 from state.records import Severity
 from state.store import Store
-
-if TYPE_CHECKING:
-    from daemon.watch.alerts import Alerts
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +20,23 @@ ALERT = "llm.provider-down"
 LATER = "it is asked again by itself, and the alert ends with its first answer"
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one question made of a breaker."""
+
+    before: Breaker
+    after: Breaker
+    failure: ProviderError | None
+
+
 class Circuit:
     """Who may ask one provider, and what becomes known of it by asking.
 
-    What is remembered changes here first and then on the disk: were it lost in between, a provider that
+    `note` changes what is known here, `tell` puts it on the disk: were it lost in between, a provider that
     is down would be asked once too often.
     """
 
-    def __init__(self, name: str, identity: str, store: Store, alerts: "Alerts", clock: Clock) -> None:
+    def __init__(self, name: str, identity: str, store: Store, alerts: Alerts, clock: Clock) -> None:
         self._name = name
         self._identity = identity
         self._store = store
@@ -36,6 +44,11 @@ class Circuit:
         self._clock = clock
         self._is_probed = False
         self.breaker = read(store.note(self._note), identity, clock.now())
+        if self.breaker.until is None and fingerprint(ALERT, self._labels) in {
+            it.fingerprint for it in alerts.open
+        }:
+            # It was fired of a model or an address that has been changed since: the first answer ends it.
+            self.breaker = Breaker(is_alerted=True)
 
     @property
     def standing(self) -> Standing:
@@ -65,40 +78,48 @@ class Circuit:
         if is_probe:
             self._is_probed = False
 
-    async def answered(self) -> None:
-        """Take note of an answer, good or bad: the provider is there."""
-        before, self.breaker = self.breaker, Breaker()
-        if before.until is None:
-            return
-        log.info("llm.provider-back", extra={"fields": {"provider": self._name}})
-        await self._keep()
-        if before.is_alerted:
-            await self._alerts.resolve(ALERT, labels={"provider": self._name})
+    def note(self, failure: ProviderError | None) -> "Change":
+        """Take note of a failure, or of an answer; at once, so that nobody asks who need not.
 
-    async def failed(self, error: ProviderError) -> None:
-        """Take note of a failure, and of what it says."""
-        if error.trouble not in COUNTED:
-            await self.answered()
-            return
+        An answer that was no good is one: the provider is there.
+        """
         before = self.breaker
-        self.breaker = after_failure(before, error.trouble, error.retry_after, self._clock.now())
-        if self.breaker is before or self.breaker.until is None:
+        if failure is None:
+            self.breaker = Breaker()
+        else:
+            now = self._clock.now()
+            self.breaker = after_failure(before, failure.trouble, failure.retry_after, now)
+        return Change(before, self.breaker, failure)
+
+    async def tell(self, change: "Change") -> None:
+        """Keep what was noted, and alert where it is news."""
+        before, after = change.before, change.after
+        if before.until == after.until and before.is_alerted == after.is_alerted:
             return
-        rest = self.breaker.until - self._clock.now()
-        fields = {"provider": self._name, "trouble": error.trouble.value, "error": str(error)}
-        fields["rest_s"] = f"{rest.total_seconds():.0f}"
-        log.warning("llm.provider-left-alone", extra={"fields": fields})
+        if after.until is None:
+            log.info("llm.provider-back", extra={"fields": {"provider": self._name}})
         await self._keep()
-        if self.breaker.is_alerted:
-            await self._alert(error, rest)
+        if self.breaker is not after:
+            return  # somebody knows better by now, and tells it
+        if after.is_alerted and change.failure is not None:
+            await self._alert(change.failure, self._rest)
+        elif before.is_alerted:
+            await self._alerts.resolve(ALERT, labels=self._labels)
+
+    @property
+    def _rest(self) -> timedelta:
+        until = self.breaker.until
+        return timedelta(0) if until is None else until - self._clock.now()
 
     async def _alert(self, error: ProviderError, rest: timedelta) -> None:
+        fields = {"provider": self._name, "trouble": error.trouble.value, "error": str(error)}
+        log.warning("llm.provider-left-alone", extra={"fields": fields | {"rest_s": rest.total_seconds()}})
         advice = ADVICE.get(error.trouble)
         await self._alerts.fire(
             ALERT,
             severity=Severity.ERROR,
             summary=f"The language model {self._name} writes no reports",
-            labels={"provider": self._name},
+            labels=self._labels,
             details={"reason": str(error), "trouble": error.trouble.value, "openings": self.breaker.openings},
             advice=f"{advice or 'Reports go out by the next provider or the template'}. In "
             f"{rest.total_seconds() / 60:.0f} min {LATER}; nightdesk test llm asks at once",
@@ -113,5 +134,16 @@ class Circuit:
             log.error("llm.breaker-unstored", extra={"fields": fields})  # noqa: TRY400
 
     @property
+    def _labels(self) -> dict[str, str]:
+        return {"provider": self._name}
+
+    @property
     def _note(self) -> str:
         return f"llm.breaker.{self._name}"
+
+
+async def forget_absent(alerts: Alerts, names: Collection[str]) -> None:
+    """Close what was alerted of providers that are not in the config any more: nothing else would."""
+    for alert in alerts.open:
+        if alert.name == ALERT and alert.labels.get("provider") not in names:
+            await alerts.resolve(ALERT, labels=alert.labels)

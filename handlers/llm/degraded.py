@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from handlers.llm.base import Prose
@@ -18,21 +19,29 @@ ENOUGH_TO_TELL = 20
 MOST_DAYS = 3  # that are counted side by side: reports of one date are written over 26 hours
 
 
+class Share(StrEnum):
+    """How many of a day's reports the first model did not write."""
+
+    FEW = "few"
+    MANY = "many"
+    ALL = "all"
+
+
 @dataclass(slots=True)
 class Count:
     """The reports of one date."""
 
     written: int = 0
     degraded: int = 0
-    said: Severity | None = None
+    said: Share = Share.FEW
 
 
-def judge(count: Count, expected: int) -> Severity | None:
-    """What a day's share of degraded reports is worth. `expected`: how many the day will have in all."""
+def judge(count: Count, expected: int) -> Share:
+    """Name a day's share of degraded reports. `expected`: how many the day will have in all."""
     expected = max(expected, count.written)
     if count.degraded and count.degraded == count.written >= min(expected, ENOUGH_TO_TELL):
-        return Severity.CRITICAL
-    return Severity.WARNING if count.degraded > expected * WARNING_SHARE else None
+        return Share.ALL
+    return Share.MANY if count.degraded > expected * WARNING_SHARE else Share.FEW
 
 
 class DegradedShare:
@@ -49,17 +58,17 @@ class DegradedShare:
             del self.days[old]
         count.written += 1
         count.degraded += prose.is_degraded
-        severity = judge(count, expected)
-        if severity is not None and severity is not count.said:
-            await self._fire(day, count, severity, expected)
-        elif severity is None and not prose.is_degraded and count.said is None:
+        share = judge(count, expected)
+        if share is not Share.FEW and share is not count.said:
+            count.said = share
+            await self._fire(day, count, share, expected)
+        elif share is count.said is Share.FEW and not prose.is_degraded:
             await self._resolve_older(day)
 
-    async def _fire(self, day: date, count: Count, severity: Severity, expected: int) -> None:
-        count.said = severity
+    async def _fire(self, day: date, count: Count, share: Share, expected: int) -> None:
         await self._alerts.fire(
             ALERT,
-            severity=severity,
+            severity=Severity.CRITICAL if share is Share.ALL else Severity.WARNING,
             summary=f"{count.degraded} of {max(expected, count.written)} reports of {day.isoformat()} were "
             "not written by the first language model",
             labels={},
@@ -69,8 +78,8 @@ class DegradedShare:
 
     async def _resolve_older(self, day: date) -> None:
         """A later day that begins well ends the trouble of the earlier ones."""
-        said = [it for it, count in self.days.items() if it < day and count.said is not None]
+        said = [it for it, count in self.days.items() if it < day and count.said is not Share.FEW]
         if said:
             for it in said:
-                self.days[it].said = None
+                self.days[it].said = Share.FEW
             await self._alerts.resolve(ALERT)

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 from daemon.clock import Clock
 from daemon.notify.base import Step
+from daemon.watch.alerts import Alerts
 from handlers.llm.base import Prompt, ProviderError
 from handlers.llm.breaker import Standing
+from handlers.llm.circuit import forget_absent
 from handlers.llm.rung import Rung
 
 LONGEST_PAUSE = timedelta(minutes=1)
@@ -28,13 +30,15 @@ class Probing:
 
     name = "llm-probing"
 
-    def __init__(self, rungs: Sequence[Rung], clock: Clock) -> None:
+    def __init__(self, rungs: Sequence[Rung], alerts: Alerts, clock: Clock) -> None:
         self._rungs = rungs
+        self._alerts = alerts
         self._clock = clock
         self.woken = asyncio.Event()
 
     async def step(self) -> datetime:
         """Ask whoever may be asked again; say when to look next."""
+        await forget_absent(self._alerts, {it.name for it in self._rungs})
         due = [it for it in self._rungs if it.circuit.standing is Standing.HALF_OPEN and it.circuit.may_ask]
         await asyncio.gather(*(rung.ask(PROBE, _is_there, PROBE_S) for rung in due))
         now = self._clock.now()

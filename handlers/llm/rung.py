@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from daemon.clock import Clock
 from handlers.llm.base import Answer, Prompt, Provider, ProviderError, Trouble
 from handlers.llm.breaker import Standing
-from handlers.llm.circuit import Circuit
+from handlers.llm.circuit import Change, Circuit
 from handlers.llm.tally import Tally
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ class _Turn:
     """How far one question has come, and what it has cost."""
 
     is_asked: bool = False
+    is_over: bool = False  # nobody waits for it any more: what it still says is not listened to
+    change: Change | None = None
     tokens_in: int = 0
     tokens_out: int = 0
 
@@ -81,14 +83,14 @@ class Rung:
             return Result(answer=None, failure=error, tokens_in=0, tokens_out=0, took_s=0.0)
         try:
             answer = await self._within(self._answer(prompt, check, limit_s, turn, is_probe), limit_s)
-            await self.circuit.answered()
-        except (ProviderError, TimeoutError) as error:
-            failure = self._named(error, limit_s)
-            # Who waited for a place in vain has learned nothing of the provider.
-            if turn.is_asked:
-                await self.circuit.failed(failure)
+        except ProviderError as error:
+            failure = error
+        except TimeoutError:
+            failure = self._too_late(turn, limit_s)
         finally:
             self.circuit.leave(is_probe)
+        if turn.change is not None:
+            await self.circuit.tell(turn.change)
         return Result(
             answer=answer,
             failure=failure,
@@ -106,9 +108,9 @@ class Rung:
         try:
             answer = await self._within(self._called(prompt, limit_s), limit_s)
         except TimeoutError as error:
-            raise self._named(error, limit_s) from None
+            raise self._too_late(_Turn(), limit_s) from error
         self.tally.count(None, answer.tokens_in, answer.tokens_out)
-        await self.circuit.answered()
+        await self.circuit.tell(self.circuit.note(None))
         return answer
 
     async def close(self) -> None:
@@ -116,11 +118,14 @@ class Rung:
         if self._left:
             await asyncio.wait(self._left, timeout=LEAVING_S)
 
-    def _named(self, error: ProviderError | TimeoutError, limit_s: float) -> ProviderError:
-        if isinstance(error, ProviderError):
-            return error
-        failure = ProviderError(f"{self.name} gave no answer within {limit_s:.0f} s", trouble=Trouble.TIMEOUT)
-        self.tally.count(failure.trouble, 0, 0)
+    def _too_late(self, turn: _Turn, limit_s: float) -> ProviderError:
+        """The failure of a question whose time is over; who only stood waiting has learned nothing by it."""
+        reason = f"{self.name} gave no answer within {limit_s:.0f} s"
+        failure = ProviderError(reason, trouble=Trouble.TIMEOUT)
+        turn.is_over = True
+        if turn.is_asked:
+            self.tally.count(failure.trouble, 0, 0)
+            turn.change = self.circuit.note(failure)
         return failure
 
     async def _answer(
@@ -131,14 +136,29 @@ class Rung:
             if not is_probe and self.circuit.standing is not Standing.CLOSED:
                 self.circuit.leave(self.circuit.enter())  # raises: it was closed while we stood waiting
             turn.is_asked = True
+            # Noted while the place is still taken: whoever gets it next must know.
             try:
-                return await self._counted(prompt, check, end_s, turn)
+                answer = await self._asked(prompt, check, end_s, turn)
             except ProviderError as error:
-                wait_s = _pause_s(error, end_s - self._clock.monotonic())
-                if wait_s is None:
-                    raise
-            await self._clock.sleep(wait_s)
+                self._note(turn, error)
+                raise
+            self._note(turn, None)
+            return answer
+
+    def _note(self, turn: _Turn, failure: ProviderError | None) -> None:
+        if not turn.is_over:
+            turn.change = self.circuit.note(failure)
+
+    async def _asked(self, prompt: Prompt, check: Check, end_s: float, turn: _Turn) -> Answer:
+        """One call, and a second one where that may help and there is time."""
+        try:
             return await self._counted(prompt, check, end_s, turn)
+        except ProviderError as error:
+            wait_s = _pause_s(error, end_s - self._clock.monotonic())
+            if wait_s is None:
+                raise
+        await self._clock.sleep(wait_s)
+        return await self._counted(prompt, check, end_s, turn)
 
     async def _counted(self, prompt: Prompt, check: Check, end_s: float, turn: _Turn) -> Answer:
         """One call, and what it adds to the counts."""

@@ -22,6 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from daemon.notify.text import MOST_READ, clean, cut, one_line
 from handlers.reporting.base import Rendered, Report, Table
 from handlers.reporting.figures import change, column, figures, is_number, label, shown, spoken_day
+from handlers.reporting.plain import plain
 from state.codec import to_pretty_json
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -226,18 +227,7 @@ def _json(report: Report) -> bytes:
         "stableId": report.stable_id,
         "generatedAt": report.generated_at,
     }
-    return to_pretty_json(_whole(kept)) + b"\n"
-
-
-def _whole(value: Any) -> Any:
-    """The value with half surrogates replaced, which no JSON may hold."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_whole(name): _whole(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_whole(inner) for inner in value]
-    return value
+    return to_pretty_json(plain(kept)) + b"\n"
 
 
 def _grid(title: str, table: Table) -> Grid:

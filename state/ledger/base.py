@@ -97,7 +97,7 @@ class Obligations(Protocol):
         dates: Collection[date] | None = None,
         plan_id: str | None = None,
     ) -> list[Obligation]:
-        """Lease what is due, to be retried, or whose lease ran out; the earliest deadline first.
+        """Lease what is due, to be retried, or left by others; the earliest deadline first.
 
         No two owners get the same one, and nobody gets one that is delivered. What was sent by somebody
         who went away becomes `unknown` and is not handed out.
@@ -137,7 +137,7 @@ class Obligations(Protocol):
         ...
 
     async def resolve(self, key: Key, as_: str, now: datetime, said_by: str) -> Obligation | None:
-        """Settle by a person's word what failed or is unknown: `delivered` or `resend`; None if it was neither.
+        """Settle by a person's word, `delivered` or `resend`, what failed or is unknown; else None.
 
         Raises:
             ValueError: `as_` is something else.

@@ -77,12 +77,17 @@ class PostgresLedger(ScriptedLedger):
         return await self._write(work)
 
     async def _once(self, work: Work[T], is_long: bool) -> T:
-        async with _named_errors():
-            await self._migrated()
-            async with self._connection() as connection, connection.transaction():
-                if is_long:
-                    await connection.execute(f"SET LOCAL statement_timeout = '{int(LONG_S * 1000)}'")
-                return await run(connection, work(), LONG_S if is_long else COMMAND_S)
+        try:
+            async with _named_errors():
+                await self._migrated()
+                async with self._connection() as connection, connection.transaction():
+                    if is_long:
+                        await connection.execute(f"SET LOCAL statement_timeout = '{int(LONG_S * 1000)}'")
+                    return await run(connection, work(), LONG_S if is_long else COMMAND_S)
+        except LedgerReadOnly:
+            # The one that takes writes may be another server by now, under the same name.
+            await self._pool.expire_connections()
+            raise
 
     async def _migrated(self) -> None:
         """Bring the tables up to date with the first call that reaches the server."""

@@ -90,8 +90,8 @@ _TYPES: dict[Any, str] = {
     bool: "boolean",
     int: "integer",
     float: "double precision",
-    tuple: "jsonb",
-    Mapping: "jsonb",
+    tuple: "json",
+    Mapping: "json",
 }
 
 
@@ -110,7 +110,7 @@ def as_record(record: type[R], row: Row) -> R:
 def _readers(record: type[Record]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
     shown = {field.name: field.encode_name for field in fields(record)}
     return tuple(
-        (column, shown[column], _from_text if type_name == "jsonb" else _as_it_is)
+        (column, shown[column], _from_text if type_name == "json" else _as_it_is)
         for column, type_name in columns_of(record)
     )
 

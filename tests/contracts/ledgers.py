@@ -28,8 +28,8 @@ def making(kind: str, folder: Path, server: Callable[[], Postgres]) -> Making:
     return lambda: ledger_class(*given)
 
 
-def company(name: str, **fields: object) -> Company:
-    return Company(**{"id": name, "name": name.title(), "timezone": "UTC", **fields})  # type: ignore[arg-type]
+def company(company_id: str, /, **fields: object) -> Company:
+    return Company(**{"id": company_id, "name": company_id.title(), "timezone": "UTC", **fields})  # type: ignore[arg-type]
 
 
 def owed(name: str, on: date = TODAY, **fields: object) -> Obligation:

@@ -1,12 +1,9 @@
 """What every ledger promises of obligations, whatever database it is kept in."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from state.ledger import LEDGERS
 from state.ledger.base import Ledger
 from state.ledger.records import Held, Obligation, Release, Status
 from state.records import DeliveryState, replace
@@ -15,11 +12,9 @@ from tests.contracts.ledgers import (
     LEASE,
     NOW,
     TODAY,
-    Making,
     held,
     intent,
     key,
-    making,
     outcome,
     owed,
     report,
@@ -29,19 +24,6 @@ from tests.contracts.ledgers import (
 
 LATER = NOW + LEASE
 RETRY_AT = NOW + timedelta(minutes=5)
-
-
-@pytest.fixture(params=sorted(LEDGERS))
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Making:
-    return making(request.param, tmp_path, lambda: request.getfixturevalue("postgres"))
-
-
-@pytest.fixture
-async def ledger(made: Making) -> AsyncIterator[Ledger]:
-    ledger = made()
-    await ledger.open(NOW)
-    yield ledger
-    await ledger.close()
 
 
 def given_back(one: Obligation, **fields: object) -> Release:

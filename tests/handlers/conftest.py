@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 import pytest
 
 from daemon.clock import VirtualClock
+from daemon.config import load_config
 from daemon.context import Context, Services
 from daemon.engine.cron import CronLine, Slot
+from daemon.kept import Kept
 from daemon.notify.base import ChannelError, Message, Receipt
 from daemon.notify.notifier import Notifier
 from daemon.watch.alerts import Alerts
@@ -86,6 +88,10 @@ class World:
             alerts=Alerts(self.store, self.clock, timedelta(hours=48)),
             schedules=self.schedules,  # type: ignore[arg-type]
             enqueue=None,  # type: ignore[arg-type]
+            kept=Kept(),
+            config=load_config(None, {}),
+            home=self.home,
+            owner="test",
         )
 
     async def restart(self) -> None:

@@ -134,8 +134,10 @@ def ticks(desk: Desk) -> int:
 
 
 def kept_files(desk: Desk) -> dict[str, Path]:
-    """What there is of the state, by name."""
-    return {path.name: path for path in desk.home.folder.iterdir() if path.is_file() and path.name != "lock"}
+    """What there is of the state, by name; who holds the home, and whether it lives, is none of it."""
+    passing = {desk.home.lock_file.name, desk.home.beat.name}
+    files = (path for path in desk.home.folder.iterdir() if path.is_file())
+    return {path.name: path for path in files if path.name not in passing}
 
 
 def contents(desk: Desk) -> list[bytes]:

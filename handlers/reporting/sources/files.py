@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from glob import has_magic
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -50,6 +51,10 @@ class Files:
     Options: ClassVar[type[Any]] = SourceSection
 
     def __init__(self, section: SourceSection, around: Surroundings) -> None:
+        if find_spec("duckdb") is None:
+            raise ValueError(
+                'source.type: "files" needs DuckDB, which is not installed; install "nightdesk[duckdb]"'
+            )
         self._root = around.folder.resolve()
         self._folders = tuple(_folder(self._root, name) for name in section.folders)
         asked = questions(section.facts, section.tables)
@@ -171,7 +176,10 @@ def _matching(root: Path, name: str) -> Iterator[Path]:
 
 
 def _readable(said: str, root: Path) -> str:
-    """What DuckDB says, on one line, without the folder before every name."""
+    """What DuckDB says, on one line: the file first where it is named, no advice on options it took."""
     said = said.partition("\n\nLINE ")[0].replace(f"{root}/", "")
-    said = re.sub(r"\s*\n\s*", "; ", said.strip())
-    return said if len(said) <= LONGEST_REASON else said[:LONGEST_REASON].rstrip() + "…"
+    file = re.search(r"^\s*file = (.+)$", said, re.MULTILINE)
+    lines = [line.strip() for line in said.partition("\n  * ")[0].partition("\n* ")[0].splitlines()]
+    text = "; ".join(line for line in lines if line and not line.startswith("file = "))
+    text = text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON].rstrip() + "…"
+    return f"{file[1].strip()}: {text}" if file else text

@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.notify.base import Failure
 from handlers.reporting.base import Facts, SourceError, Table
-from handlers.reporting.sources.plain import plain, size
+from handlers.reporting.plain import plain, size
 from handlers.reporting.sources.questions import Question
 
 COMPANY = "company"  # the column that says whose row it is

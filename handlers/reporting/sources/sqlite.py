@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from daemon.config.reporting import SourceSection
 from daemon.notify.base import Failure, Step
-from handlers.reporting.base import Facts
+from handlers.reporting.base import Facts, SourceError
 from handlers.reporting.sources import Surroundings
 from handlers.reporting.sources.asking import FETCHED, Aside, Asking, NothingThere, refusal
 from handlers.reporting.sources.gathered import Gathered
@@ -61,20 +61,29 @@ class Sqlite:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         if wrong := _unusable(self._path):
             raise NothingThere(f'the database "{self._name}" {wrong}.')
-        uri = f"{self._path.as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, timeout=LOCK_S, isolation_level=None)
-        with contextlib.closing(connection):
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_QUERY)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-            # Table-valued functions are made when first used, which the authorizer would take for a write.
-            connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
-            connection.execute("BEGIN")  # all questions of a batch see the same state
-            connection.set_authorizer(_authorized)
+        with contextlib.ExitStack() as stack:
+            try:
+                connection = self._opened(stack)
+            except (sqlite3.Error, OSError) as error:
+                reason, failure = _explained(error, self._name)
+                raise SourceError(f"source.path: {reason}", failure=failure) from None
             yield connection
             connection.set_authorizer(None)
+
+    def _opened(self, stack: contextlib.ExitStack) -> sqlite3.Connection:
+        uri = f"{self._path.as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=LOCK_S, isolation_level=None)
+        stack.enter_context(contextlib.closing(connection))
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, LONGEST_QUERY)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        # Table-valued functions are made when first used, which the authorizer would take for a write.
+        connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
+        connection.execute("BEGIN")  # all questions of a batch see the same state
+        connection.set_authorizer(_authorized)
+        return connection
 
     def _answer(
         self, connection: sqlite3.Connection, question: Question, asking: Asking, gathered: Gathered

@@ -1,17 +1,21 @@
 """A provider that does as it is told, on the clock of the test, and a ladder of such."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any, TypeVar
 
-from daemon.clock import Clock
-from handlers.llm.base import TEMPLATE, Answer, Brief, Prompt, ProviderError, Trouble
+from daemon.clock import Clock, VirtualClock
+from handlers.llm.base import Answer, Brief, Prompt, Prose, ProviderError, Trouble
 from handlers.llm.chain import Ladder
 from handlers.llm.circuit import Circuit
 from handlers.llm.rung import Rung
 from handlers.llm.tally import Tally
 from tests.handlers.conftest import World
-from tests.handlers.llm.briefs import RIGHT
+from tests.handlers.llm.briefs import RIGHT, brief
 
+V = TypeVar("V")
+HOUR = timedelta(hours=1)
 # After so many seconds, answer so or fail so; None seconds: never.
 Step = tuple[float | None, str | ProviderError | Exception]
 TEMPLATE_TEXT = "By template."
@@ -77,7 +81,20 @@ def outcomes(tries: Sequence[object]) -> list[str]:
     return [f"{it.provider} {it.trouble or 'answered'}" for it in tries]  # type: ignore[attr-defined]
 
 
-__all__ = [
-    "HANGS", "TEMPLATE", "TEMPLATE_TEXT", "Scripted", "Step", "answers", "fails", "ladder_of", "outcomes",
-    "rung_of",
-]  # fmt: skip
+async def after(clock: VirtualClock, work: Awaitable[V], span: timedelta = HOUR) -> V:
+    """What comes of it as time passes, a few seconds at a time."""
+    task = asyncio.ensure_future(work)
+    end = clock.now() + span
+    while not task.done() and clock.now() < end:
+        await clock.advance(seconds=5)
+    assert task.done(), "it goes on and on"
+    return task.result()
+
+
+async def write(world: World, *providers: Scripted, left: timedelta = HOUR, **fields: Any) -> Prose:
+    ladder = ladder_of(world, *providers, **fields)
+    return await after(world.clock, ladder.write(brief(), deadline=world.clock.now() + left))
+
+
+def scripted(world: World, name: str, *steps: Step) -> Scripted:
+    return Scripted(name, world.clock, *steps)

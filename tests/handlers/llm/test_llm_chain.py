@@ -1,54 +1,28 @@
 """The ladder on a clock that stands still: who is asked, for how long, and what the report gets."""
 
 import asyncio
-import random
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from daemon.clock import VirtualClock
-from handlers.llm.base import Prose, ProviderError, Trouble
+from handlers.llm.base import ProviderError, Trouble
 from handlers.llm.breaker import Standing
-from handlers.llm.degraded import DegradedShare
-from handlers.llm.probing import Probing, try_out
-from state.records import Severity
+from handlers.llm.probing import try_out
 from tests.handlers.conftest import World
 from tests.handlers.llm.briefs import RIGHT, brief
 from tests.handlers.llm.scripted import (
     HANGS,
+    HOUR,
     TEMPLATE_TEXT,
-    Scripted,
-    Step,
+    after,
     answers,
     fails,
     ladder_of,
     outcomes,
-    rung_of,
-)
-
-V = TypeVar("V")
-HOUR = timedelta(hours=1)
-
-
-async def after(clock: VirtualClock, work: Coroutine[Any, Any, V], span: timedelta = HOUR) -> V:
-    """What comes of it in the time that passes."""
-    task = asyncio.ensure_future(work)
-    end = clock.now() + span
-    while not task.done() and clock.now() < end:
-        await clock.advance(seconds=5)
-    assert task.done(), "it goes on and on"
-    return task.result()
-
-
-async def write(world: World, *providers: Scripted, left: timedelta = HOUR, **fields: Any) -> Prose:
-    ladder = ladder_of(world, *providers, **fields)
-    return await after(world.clock, ladder.write(brief(), deadline=world.clock.now() + left))
-
-
-def scripted(world: World, name: str, *steps: Step) -> Scripted:
-    return Scripted(name, world.clock, *steps)
+    scripted,
+    write,
+)  # fmt: skip
 
 
 async def test_the_first_provider_writes_and_what_it_cost_is_told(world: World) -> None:
@@ -185,7 +159,7 @@ async def test_no_more_ask_a_provider_at_once_than_it_has_places(world: World) -
     first = scripted(world, "a", answers(after_s=10))
     ladder = ladder_of(world, first, places=3)
     work = (ladder.write(brief(), deadline=world.clock.now() + HOUR) for _ in range(9))
-    written = await after(world.clock, asyncio.gather(*work))  # type: ignore[arg-type]
+    written = await after(world.clock, asyncio.gather(*work))
     assert [prose.rung for prose in written] == ["a"] * 9
     assert first.most_at_once == 3
 
@@ -194,7 +168,7 @@ async def test_who_waits_for_a_place_in_vain_blames_nobody(world: World) -> None
     first = scripted(world, "a", answers(after_s=50))
     ladder = ladder_of(world, first, places=1)
     work = (ladder.write(brief(), deadline=world.clock.now() + HOUR) for _ in range(6))
-    written = await after(world.clock, asyncio.gather(*work))  # type: ignore[arg-type]
+    written = await after(world.clock, asyncio.gather(*work))
     assert sorted(prose.rung for prose in written) == ["a"] + ["template"] * 5
     assert ladder.rungs[0].circuit.standing is Standing.CLOSED
     assert ladder.rungs[0].circuit.breaker.failures <= 1
@@ -219,7 +193,7 @@ async def test_money_closes_a_provider_for_all_at_once_and_over_a_restart(world:
     first, second = scripted(world, "a", fails(Trouble.MONEY, after_s=5)), scripted(world, "b", answers())
     ladder = ladder_of(world, first, second, places=1)
     work = (ladder.write(brief(), deadline=world.clock.now() + HOUR) for _ in range(5))
-    written = await after(world.clock, asyncio.gather(*work))  # type: ignore[arg-type]
+    written = await after(world.clock, asyncio.gather(*work))
     assert {prose.rung for prose in written} == {"b"}
     assert len(first.asked_at) == 1  # the four that stood waiting were told
     assert world.open_alerts() == ["llm.provider-down"]
@@ -237,7 +211,7 @@ async def test_after_its_rest_one_asks_and_the_others_go_on_without_it(world: Wo
     await after(world.clock, ladder.write(brief(), deadline=deadline))
     await world.clock.advance(hours=1)
     work = (ladder.write(brief(), deadline=deadline) for _ in range(5))
-    written = await after(world.clock, asyncio.gather(*work))  # type: ignore[arg-type]
+    written = await after(world.clock, asyncio.gather(*work))
     assert sorted(prose.rung for prose in written) == ["a", "b", "b", "b", "b"]
     assert len(first.asked_at) == 2
     assert world.open_alerts() == []
@@ -285,111 +259,3 @@ async def test_a_trial_asks_those_that_are_left_alone_too_and_an_answer_ends_the
     assert [(it.name, it.is_ok) for it in steps] == [("a", True), ("b", False)]
     assert "no answer within 30 s" in steps[1].detail
     assert world.open_alerts() == []
-
-
-FAULTS: dict[str, Step] = {
-    "hang": HANGS,
-    "429 for ten minutes": fails(Trouble.RATE, wait_s=600),
-    "500": fails(Trouble.TRANSIENT),
-    "slow 500": fails(Trouble.TRANSIENT, after_s=45),
-    "garbage": answers("\ufffd<html>5,000,000</html>"),
-    "context overflow": fails(Trouble.TOO_LARGE),
-    "short 429": fails(Trouble.RATE, wait_s=7),
-    "late answer": answers(after_s=58),
-    "answer": answers(),
-}
-
-
-async def test_a_thousand_reports_with_every_kind_of_fault_all_end_before_their_deadlines(
-    world: World,
-) -> None:
-    late = []
-    rungs = set()
-    for seed in range(1000):
-        dice = random.Random(seed)
-        providers = [
-            scripted(world, name, *(dice.choice(list(FAULTS.values())) for _ in range(dice.randint(1, 3))))
-            for name in ("a", "b", "c")[: dice.randint(1, 3)]
-        ]
-        clock = VirtualClock(world.clock.now())
-        for provider in providers:
-            provider.clock = clock
-        left_s = dice.uniform(0, 400)
-        deadline = clock.now() + timedelta(seconds=left_s)
-        ladder = _unremembered(world, clock, dice.uniform(20, 120), *providers)
-        prose = await _written(clock, ladder.write(brief(), deadline=deadline))
-        rungs.add(prose.rung)
-        if clock.now() > max(deadline - timedelta(seconds=60), world.clock.now()):
-            late.append((seed, clock.now() - deadline))
-        assert prose.rung == "template" or prose.text == RIGHT
-    assert late == []
-    assert rungs == {"a", "b", "c", "template"}
-
-
-def _unremembered(world: World, clock: VirtualClock, longest_s: float, *providers: Scripted) -> Any:
-    """A ladder on a clock of its own, whose breakers know nothing of the ones before."""
-    from handlers.llm.chain import Ladder
-    from handlers.llm.circuit import Circuit
-    from handlers.llm.rung import Rung
-    from tests.handlers.llm.scripted import by_template
-
-    rungs = []
-    for provider in providers:
-        circuit = Circuit(provider.name, str(id(clock)), world.store, world.house.alerts, clock)
-        rungs.append(Rung(provider, circuit, clock, longest_s=longest_s, places=2, room_tokens=16_000))
-    return Ladder(rungs, by_template, clock)
-
-
-async def _written(clock: VirtualClock, work: Coroutine[Any, Any, Prose]) -> Prose:
-    """Let time pass only as far as somebody waits for it, so that it stands where the work ended."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        await clock.settle()
-        if not task.done() and (due := clock._next_due()) is not None and due < clock.now() + 10 * HOUR:
-            clock._move_to(due)
-            clock._ring()
-    return task.result()
-
-
-async def test_a_day_on_which_all_refuse_ends_with_every_report_one_incident_and_its_return(
-    world: World,
-) -> None:
-    first = scripted(world, "a", fails(Trouble.MONEY))
-    second = scripted(world, "b", fails(Trouble.TRANSIENT))
-    ladder = ladder_of(world, first, second)
-    share, probing = DegradedShare(world.house.alerts), Probing(ladder.rungs, world.clock)
-    ids: set[str] = set()
-    for number in range(96):  # one report each quarter of an hour
-        prose = await _quarter(world, ladder.write(brief(), deadline=world.clock.now() + HOUR))
-        assert (prose.text, prose.rung, prose.is_degraded) == (TEMPLATE_TEXT, "template", True)
-        await share.count(brief().date, prose, expected=96)
-        if number % 4 == 3:
-            await after(world.clock, probing.step())
-        ids |= {alert.id for alert in world.house.alerts.open}
-    assert len(ids) == 3  # each provider once, and the day's share: nothing closed and opened again
-    assert sorted(world.open_alerts()) == ["llm.degraded", "llm.provider-down", "llm.provider-down"]
-    assert [it.severity for it in world.house.alerts.open if it.name == "llm.degraded"] == [Severity.CRITICAL]
-    assert 24 <= len(first.asked_at) <= 50  # about once an hour
-    first.steps, second.steps = [answers()], [answers()]
-    await world.clock.advance(hours=1)
-    await after(world.clock, probing.step())
-    assert world.open_alerts() == ["llm.degraded"]
-    prose = await after(world.clock, ladder.write(brief(), deadline=world.clock.now() + HOUR))
-    assert (prose.rung, prose.is_degraded) == ("a", False)
-    await share.count(brief().date + timedelta(days=1), prose, expected=96)
-    assert world.open_alerts() == []
-
-
-async def _quarter(world: World, work: Coroutine[Any, Any, Prose]) -> Prose:
-    task = asyncio.ensure_future(work)
-    await world.clock.advance(minutes=15)
-    assert task.done()
-    return task.result()
-
-
-async def test_probing_looks_again_when_the_first_rest_is_over(world: World) -> None:
-    first = scripted(world, "a", fails(Trouble.RATE, wait_s=20))
-    probing = Probing([rung_of(world, first)], world.clock)
-    assert await probing.step() == world.clock.now() + timedelta(minutes=1)
-    await after(world.clock, ladder_of(world, first).write(brief(), deadline=world.clock.now() + HOUR))
-    assert first.asked_at

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from handlers.llm.base import Prose
-from handlers.llm.degraded import MOST_DAYS, Count, DegradedShare, judge
+from handlers.llm.degraded import MOST_DAYS, Count, DegradedShare, Share, judge
 from state.records import Severity
 from tests.handlers.conftest import World
 
@@ -15,25 +15,25 @@ BY_TEMPLATE = Prose(text="", rung="template", is_degraded=True)
 
 
 @pytest.mark.parametrize(
-    ("written", "degraded", "expected", "severity"),
+    ("written", "degraded", "expected", "share"),
     [
-        (0, 0, 100, None),
-        (100, 10, 100, None),
-        (100, 11, 100, Severity.WARNING),
-        (100, 99, 100, Severity.WARNING),
-        (100, 100, 100, Severity.CRITICAL),
-        (5, 5, 100, None),  # too early to tell
-        (20, 20, 100, Severity.CRITICAL),  # the day will not be better
-        (20, 19, 100, Severity.WARNING),
-        (1, 1, 1, Severity.CRITICAL),
-        (1, 1, 0, Severity.CRITICAL),  # more than were expected
-        (3, 1, 3, Severity.WARNING),
+        (0, 0, 100, Share.FEW),
+        (100, 10, 100, Share.FEW),
+        (100, 11, 100, Share.MANY),
+        (100, 99, 100, Share.MANY),
+        (100, 100, 100, Share.ALL),
+        (5, 5, 100, Share.FEW),  # too early to tell
+        (20, 20, 100, Share.ALL),  # the day will not be better
+        (20, 19, 100, Share.MANY),
+        (1, 1, 1, Share.ALL),
+        (1, 1, 0, Share.ALL),  # more than were expected
+        (3, 1, 3, Share.MANY),
     ],
 )
 def test_more_than_a_tenth_is_a_warning_and_all_are_critical(
-    written: int, degraded: int, expected: int, severity: Severity | None
+    written: int, degraded: int, expected: int, share: Share
 ) -> None:
-    assert judge(Count(written=written, degraded=degraded), expected) is severity
+    assert judge(Count(written=written, degraded=degraded), expected) is share
 
 
 async def test_it_is_told_once_worsens_once_and_ends_with_a_day_that_begins_well(world: World) -> None:

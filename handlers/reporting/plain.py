@@ -49,7 +49,7 @@ def _inside(value: Any, depth: int) -> Any:
     if depth > _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
-        return {str(name): plain(inner, depth) for name, inner in value.items()}
+        return {plain(str(name)): plain(inner, depth) for name, inner in value.items()}
     made = tuple(plain(inner, depth) for inner in value)
     return tuple(sorted(made, key=repr)) if isinstance(value, set | frozenset) else made
 
