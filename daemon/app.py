@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from daemon.check import SECTIONS, Prepared
@@ -76,7 +77,7 @@ class App:
         self.alerts = Alerts(store, clock, config.alerts.retention, self._journal)
         self.plan = make_plan(prepared)
         self.queue = Queue(store, clock, config.queue.max_waiting)
-        self._http, channels = open_channels(prepared, clock)
+        self._http, channels = open_channels(prepared, clock, home.logs)
         self.notify = Notifier(channels, store, clock)
         self.dispatch = Dispatcher(store, self.alerts, self.notify, clock, config)
         self._failures = Failures(store, self.alerts, config.alerts.consecutive_failures)
@@ -163,7 +164,7 @@ class App:
         self.plan = self.worker.plan = plan
         self._punctuality.woken.set()
         http_before, notify_before = self._http, self.notify
-        self._http, channels = open_channels(prepared, self.clock)
+        self._http, channels = open_channels(prepared, self.clock, self.home.logs)
         self.notify = Notifier(channels, self.store, self.clock)
         self.dispatch.adopt(prepared.config, self.notify)
         self.alerts.retention = prepared.config.alerts.retention
@@ -322,10 +323,12 @@ def places(config: Config) -> dict[Lane, int]:
     }
 
 
-def open_channels(prepared: Prepared, clock: Clock) -> tuple[HttpClient, dict[str, Channel]]:
+def open_channels(
+    prepared: Prepared, clock: Clock, logs: Path | None = None
+) -> tuple[HttpClient, dict[str, Channel]]:
     """Open what was configured; connections are made when something is sent."""
     allow_private = prepared.config.network.allow_private
     http = HttpClient(allow_private=allow_private)
-    tools = Tools(http=http, clock=clock, allow_private=allow_private)
+    tools = Tools(http=http, clock=clock, allow_private=allow_private, logs=logs)
     entries = prepared.channels
     return http, {name: open_channel(entry.type, entry.options, tools) for name, entry in entries.items()}

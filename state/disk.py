@@ -28,6 +28,24 @@ def write_atomically(path: Path, data: bytes, *, previous: Path | None = None, m
     sync_folder(path.parent)
 
 
+def write_whole(path: Path, data: bytes, *, mode: int = 0o640) -> None:
+    """Replace `path` by `data` so that a reader or a kill finds the old or the new whole.
+
+    Nothing is synced, which a hundred thousand files could not wait for: a power cut may take the last of
+    them. It is for copies of what is known elsewhere.
+    """
+    temp = path.with_name(path.name + TEMP_SUFFIX)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(temp, flags, mode), "wb") as file:
+            file.write(data)
+        temp.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        raise
+
+
 def keep_aside(path: Path, now: datetime) -> Path:
     """Rename a damaged file to NAME.damaged-TIME, never over another; say where it is now."""
     stamp = now.strftime("%Y%m%dT%H%M%SZ")

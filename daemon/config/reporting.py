@@ -93,6 +93,10 @@ class LlmSection(Section):
     delivery_reserve: Span = Field(
         default=timedelta(seconds=60), description="The time before a deadline that is kept for sending."
     )
+    daily_budget: Price | None = Field(
+        default=None,
+        description="What all providers may cost in a day (UTC), in USD; then the template writes.",
+    )
     shortest_slice: Span = Field(
         default=timedelta(seconds=20), description="The least time a provider is asked with."
     )

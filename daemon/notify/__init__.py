@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ CHANNELS = {
     "apprise": "daemon.notify.apprise:Apprise",
     "discord": "daemon.notify.discord:Discord",
     "email": "daemon.notify.email:Email",
+    "file": "daemon.notify.file:File",
     "log": "daemon.notify.log:Log",
     "pagerduty": "daemon.notify.pagerduty:PagerDuty",
     "slack": "daemon.notify.slack:Slack",
@@ -31,6 +33,7 @@ class Tools:
     http: "HttpClient"
     clock: "Clock"
     allow_private: bool = False  # `network.allowPrivate`, for channels that connect by themselves
+    logs: Path | None = None  # where files may be written
     paces: "dict[Secret, Pace]" = field(default_factory=dict)  # by address: two names, one queue
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -29,6 +29,9 @@ class Message:
     kind: str  # "digest", "alert", "escalation", "resolved", "report", "health", "test"
     title: str
     text: str = ""  # one or a few paragraphs, parted by blank lines
+    # A page of our own making, every foreign text in it escaped; `text` is then the whole of it in plain. Mail
+    # is sent as these two stand, the rest of the message left out.
+    html: str | None = None
     severity: Severity | None = None
     facts: tuple[tuple[str, str], ...] = ()  # ("Processed", "900")
     entries: tuple[Entry, ...] = ()
@@ -92,3 +95,16 @@ class Channel(Protocol):
     async def send(self, message: Message) -> Receipt: ...
 
     async def check(self) -> Sequence[Step]: ...
+
+
+@runtime_checkable
+class Mailing(Protocol):
+    """A channel that can carry to other mail addresses than its own."""
+
+    def addressed(self, to: Sequence[str]) -> Channel:
+        """The same way, to these people instead.
+
+        Raises:
+            ValueError: one of them is no mail address.
+        """
+        ...

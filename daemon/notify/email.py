@@ -20,7 +20,7 @@ from daemon.notify.email_provider import Account, Provider
 from daemon.notify.email_sendgrid import NO_CREDITS, SendGrid
 from daemon.notify.http import Answer
 from daemon.notify.mail import unsubscribe_address
-from daemon.notify.mailbox import Recipients, Sender
+from daemon.notify.mailbox import Recipients, Sender, parse_addresses
 from daemon.notify.options import ChannelOptions
 from daemon.notify.reach import ask
 from daemon.notify.text import cut, one_line
@@ -72,6 +72,8 @@ class Email:
     dedupes: ClassVar[bool] = False
 
     def __init__(self, options: EmailOptions, tools: Tools) -> None:
+        self._options = options
+        self._tools = tools
         account = Account(
             key=options.api_key,
             url=options.api_url,
@@ -93,6 +95,11 @@ class Email:
             request.method, request.url, body=request.body, headers=request.headers, timeout_s=TRY_S
         )
         return self._judge(self._without_key(answer))
+
+    def addressed(self, to: Sequence[str]) -> "Email":
+        """See `Mailing.addressed`."""
+        people = parse_addresses(list(to))
+        return Email(self._options.model_copy(update={"to": people}), self._tools)
 
     async def check(self) -> Sequence[Step]:
         """Ask the provider whether it accepts the key; no mail is sent."""

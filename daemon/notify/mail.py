@@ -54,6 +54,8 @@ def subject(message: Message) -> str:
 
 def text(message: Message, room: int = TEXT_ROOM) -> str:
     """The message as plain text, at most `room` bytes long; every entry named where that fits."""
+    if message.html is not None:
+        return _within(message.text, room)
     facts = "\n".join(f"{name}: {value}" for name, value in _facts(message))
     link = _link(message)
     button = f"{link[0]}: {link[1]}" if link else ""
@@ -67,6 +69,8 @@ def text(message: Message, room: int = TEXT_ROOM) -> str:
 
 def html(message: Message, room: int = HTML_ROOM) -> str:
     """The message as an HTML page, at most about `room` bytes long; every entry named where that fits."""
+    if message.html is not None and _bytes_of(message.html) <= room:
+        return message.html
     page = Html(message)
     body = _body(message, room // 16)  # escaped, a character may take six bytes
     head = page.head(subject(message), one_line(message.title) or UNTITLED, body, _facts(message))
@@ -138,6 +142,13 @@ def unsubscribe_address(said: str) -> str:
     raise ValueError(
         "is neither an https address nor a mail address; write https://… or mailto:unsubscribe@example.com"
     )
+
+
+def _within(text: str, room: int) -> str:
+    """The beginning of a text that is meant as it stands, columns and all."""
+    if _bytes_of(text) <= room:
+        return text
+    return text.encode()[: max(0, room - 10)].decode("utf-8", "ignore") + "\n…\n"
 
 
 def _body(message: Message, room: int) -> str:

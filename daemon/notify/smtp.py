@@ -10,6 +10,7 @@ from typing import ClassVar
 from daemon.notify import Tools
 from daemon.notify.base import ChannelError, Failure, Message, Receipt, Step
 from daemon.notify.mail import RICH_ENTRIES
+from daemon.notify.mailbox import parse_addresses
 from daemon.notify.mime import compose
 from daemon.notify.pace import Pace
 from daemon.notify.smtp_answers import Reply, all_refused, lost
@@ -44,6 +45,8 @@ class Smtp:
 
     def __init__(self, options: SmtpOptions, tools: Tools) -> None:
         self._options = options
+        self._tools = tools
+        self._origin = self
         self._clock = tools.clock
         self._allow_private = tools.allow_private
         self._server: Server | None = None
@@ -67,6 +70,14 @@ class Smtp:
             raise all_refused(self._options.host, replies)
         del self._taken[message.id]
         return self._receipt(message, replies)
+
+    def addressed(self, to: Sequence[str]) -> "Smtp":
+        """See `Mailing.addressed`. It has a queue of its own: whoever uses many sees to it how many."""
+        people = parse_addresses(list(to))
+        made = Smtp(self._options.model_copy(update={"to": people}), self._tools)
+        made._origin = self._origin
+        made._taken = self._taken
+        return made
 
     async def check(self) -> Sequence[Step]:
         """Go as far as the last recipient, without a mail."""
@@ -165,6 +176,8 @@ class Smtp:
 
     async def _opened(self) -> Server:
         """How one comes in; made once, since the system's certificates take a moment to read."""
+        if self._origin is not self:
+            return await self._origin._opened()
         if self._server is None:
             self._server = await server_of(self._options, allow_private=self._allow_private)
         return self._server

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from daemon.clock import Clock
-from handlers.llm.base import TEMPLATE, Answer, Brief, Prose, Trouble, Try
+from handlers.llm.base import TEMPLATE, Answer, Brief, Prompt, Prose, Trouble, Try
 from handlers.llm.budget import DELIVERY_RESERVE_S, SHORTEST_SLICE_S, slice_s
 from handlers.llm.checking import check
 from handlers.llm.prompting import make_prompt, new_fence
-from handlers.llm.rung import Rung
+from handlers.llm.purse import Purse
+from handlers.llm.rung import Check, Rung
 from handlers.llm.tally import Tally
 from state.codec import time_text
 
@@ -30,6 +31,7 @@ class Ladder:
         self,
         rungs: Sequence[Rung],
         template: Template,
+        purse: Purse,
         clock: Clock,
         *,
         reserve_s: float = DELIVERY_RESERVE_S,
@@ -37,6 +39,7 @@ class Ladder:
     ) -> None:
         self.rungs = tuple(rungs)
         self._template = template
+        self.purse = purse
         self._clock = clock
         self._reserve_s = reserve_s
         self._shortest_s = shortest_s
@@ -57,21 +60,29 @@ class Ladder:
         """
         left_s = (deadline - self._clock.now()).total_seconds() - self._reserve_s
         climb = _Climb(brief, self._clock.monotonic() + left_s)
-        for rung in self.rungs:
-            answer = await self._ask(rung, climb)
-            if answer is not None:
-                return climb.prose(answer, rung.name, is_degraded=rung is not self.rungs[0])
-        return climb.prose(self._template(brief), TEMPLATE, is_degraded=bool(self.rungs))
+        prose = await self._climb(climb)
+        await self.purse.spend(prose.cost_usd)
+        return prose
 
     async def close(self) -> None:
         """Wait a moment for what was given up on."""
         for rung in self.rungs:
             await rung.close()
 
-    async def _ask(self, rung: Rung, climb: "_Climb") -> str | None:
-        """Ask one rung, if it can be asked; the text that may go into the report, or None."""
+    async def _climb(self, climb: "_Climb") -> Prose:
+        for rung in self.rungs:
+            answer = await self._ask(rung, climb)
+            if answer is not None:
+                return climb.prose(answer.text, rung.name, is_degraded=rung is not self.rungs[0])
+        return climb.prose(self._template(climb.brief), TEMPLATE, is_degraded=bool(self.rungs))
+
+    async def _ask(self, rung: Rung, climb: "_Climb") -> Answer | None:
+        """Ask one rung, if it can be asked; its answer, if it may go into the report."""
         if not rung.circuit.may_ask:
             climb.pass_over(rung, rung.circuit.breaker.trouble or Trouble.TRANSIENT, "it is left alone")
+            return None
+        if self.purse.is_empty:
+            climb.pass_over(rung, Trouble.MONEY, "the day's budget is spent; see dailyBudget")
             return None
         limit_s = self._slice_s(rung, climb)
         if limit_s is None:
@@ -82,15 +93,7 @@ class Ladder:
             climb.pass_over(rung, Trouble.TOO_LARGE, "it has no room for the facts; see maxInput")
             return None
         prompt, material = made
-        taken: list[str] = []
-
-        def judge(text: str) -> str | None:
-            checked = check(text, climb.brief, material, fence)
-            taken.append(checked.text)
-            return checked.problem
-
-        answer = await climb.ask(rung, prompt, judge, limit_s)
-        return taken[-1] if answer is not None else None
+        return await climb.ask(rung, prompt, lambda text: check(text, climb.brief, material, fence), limit_s)
 
     def _slice_s(self, rung: Rung, climb: "_Climb") -> float | None:
         behind = self.rungs[self.rungs.index(rung) + 1 :]
@@ -108,9 +111,7 @@ class _Climb:
         self._tokens_in = self._tokens_out = 0
         self._cost_usd = 0.0
 
-    async def ask(
-        self, rung: Rung, prompt: Any, judge: Callable[[str], str | None], limit_s: float
-    ) -> Answer | None:
+    async def ask(self, rung: Rung, prompt: Prompt, judge: Check, limit_s: float) -> Answer | None:
         """Ask a rung and take note of how it did."""
         result = await rung.ask(prompt, judge, limit_s)
         trouble = None if result.failure is None else result.failure.trouble

@@ -15,9 +15,9 @@ FEWEST_WORDS = 60  # from here on a text is looked at for turning in circles
 LEAST_VARIETY = 0.25  # distinct words among all; prose of this length has about 0.6
 
 _THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)  # some servers leave them before the answer
-_BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_BOLD = re.compile(r"(\*\*|__)(?=\S)(.{1,200}?)(?<=\S)\1")
 _HEADING = re.compile(r"(?m)^#{1,6}\s+")
-_BARE_ADDRESS = re.compile(r"(?i)\b[\w-]+(?:[.。．｡][\w-]+)*[.。．｡][^\W\d_]{2,}\b")
+_BARE_ADDRESS = re.compile(r"(?i)\b[\w-]{1,63}(?:[.。．｡][\w-]{1,63}){0,8}[.。．｡][^\W\d_]{2,63}\b")
 _FORBIDDEN = {
     "holds HTML or a mention": re.compile(r"[<>]|&(?:#\w+|[a-z]+);", re.IGNORECASE),
     "holds a link": re.compile(
@@ -56,7 +56,7 @@ def check(answer: str, brief: Brief, material: Material, fence: str) -> Checked:
 
 def tidy(answer: str) -> str:
     """The text without what is not seen, without markdown's emphasis and headings, and without thoughts."""
-    text = clean(_THOUGHTS.sub("", answer[: LONGEST * 10]))
+    text = clean(_THOUGHTS.sub("", answer)[: LONGEST * 2])  # the rest of it could only be refused
     return _HEADING.sub("", _BOLD.sub(r"\2", text)).strip()
 
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Context, Decimal
 
 from handlers.llm.material import Material, as_decimal
 
@@ -150,7 +150,7 @@ def _rounded(numbers: Iterable[Decimal], scale: int, places: int) -> Iterator[De
     grain = Decimal(1).scaleb(-places)
     for number in numbers:
         scaled = number.scaleb(-scale, _EXACT)
-        for way in (ROUND_HALF_UP, ROUND_HALF_EVEN):
+        for way in (ROUND_HALF_UP, ROUND_HALF_DOWN):
             yield scaled.quantize(grain, way, _EXACT)
 
 

@@ -45,7 +45,8 @@ class Material:
         """Every single value with the name that it goes by."""
         for name, value in self.values.items():
             yield from _single(name, value)
-        for table in self.tables.values():
+        for title, table in self.tables.items():
+            yield title, table["rowCount"]
             for row in table["rows"]:
                 for name, value in zip(table["columns"], row, strict=False):
                     yield from _single(name, value)
@@ -76,14 +77,15 @@ def gather(brief: Brief, most_rows: int) -> Material:
         day=brief.date,
         values=values,
         changes=_changes(values),
-        tables={_text(title): _table(it.columns, it.rows[:most_rows]) for title, it in tables if most_rows},
+        tables={_text(title): _table(it.columns, it.rows, most_rows) for title, it in tables if most_rows},
         problem=None if facts.problem is None else _text(facts.problem),
     )
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    shown = [_text(name) for name in columns[:MOST_COLUMNS]]
-    return {"columns": shown, "rows": [[_plain(value) for value in row[:MOST_COLUMNS]] for row in rows]}
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], most_rows: int) -> dict[str, Any]:
+    names = [_text(name) for name in columns[:MOST_COLUMNS]]
+    shown = [[_plain(value) for value in row[:MOST_COLUMNS]] for row in rows[:most_rows]]
+    return {"columns": names, "rowCount": len(rows), "rows": shown}
 
 
 def _changes(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,21 +1,19 @@
 """The ladder made from its section of the config."""
 
 import hashlib
-from typing import TYPE_CHECKING
 
 from daemon.clock import Clock
 from daemon.config.reporting import LlmSection, ProviderSection
 from daemon.notify.http import HttpClient
+from daemon.watch.alerts import Alerts
 from handlers.llm import open_provider
 from handlers.llm.chain import Ladder, Template
 from handlers.llm.circuit import Circuit
+from handlers.llm.purse import Purse
 from handlers.llm.rung import Rung
 from handlers.llm.tally import Tally
 from handlers.llm.template import template_prose
 from state.store import Store
-
-if TYPE_CHECKING:
-    from daemon.watch.alerts import Alerts
 
 # An answer that is not streamed is silence until it is there, so both limits have to bear a slow model.
 SILENCE_S = 60.0
@@ -39,7 +37,7 @@ def open_ladder(
     section: LlmSection,
     http: HttpClient,
     store: Store,
-    alerts: "Alerts",
+    alerts: Alerts,
     clock: Clock,
     template: Template = template_prose,
 ) -> Ladder:
@@ -47,13 +45,14 @@ def open_ladder(
     return Ladder(
         [_rung(provider, http, store, alerts, clock) for provider in section.providers],
         template,
+        Purse(section.daily_budget, store, alerts, clock),
         clock,
         reserve_s=section.delivery_reserve.total_seconds(),
         shortest_s=section.shortest_slice.total_seconds(),
     )
 
 
-def _rung(section: ProviderSection, http: HttpClient, store: Store, alerts: "Alerts", clock: Clock) -> Rung:
+def _rung(section: ProviderSection, http: HttpClient, store: Store, alerts: Alerts, clock: Clock) -> Rung:
     return Rung(
         open_provider(section, http, clock),
         Circuit(section.name, identity_of(section), store, alerts, clock),

@@ -9,6 +9,7 @@ from daemon.notify.base import Step
 from daemon.watch.alerts import Alerts
 from handlers.llm.base import Prompt, ProviderError
 from handlers.llm.breaker import Standing
+from handlers.llm.checking import Checked
 from handlers.llm.circuit import forget_absent
 from handlers.llm.rung import Rung
 
@@ -17,9 +18,9 @@ PROBE_S = 30.0
 PROBE = Prompt(system="Answer with the single word: ready", user="Are you ready?", fence="")
 
 
-def _is_there(text: str) -> str | None:
+def _is_there(text: str) -> Checked:
     """Any word will do: nobody reads it."""
-    return None if text.strip() else "is empty"
+    return Checked(text=text, problem=None)
 
 
 class Probing:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from daemon.clock import Clock
 from handlers.llm.base import Answer, Prompt, Provider, ProviderError, Trouble
 from handlers.llm.breaker import Standing
+from handlers.llm.checking import Checked
 from handlers.llm.circuit import Change, Circuit
 from handlers.llm.tally import Tally
 
@@ -21,7 +22,7 @@ RATE_PAUSE = timedelta(seconds=2)
 REPEATABLE = frozenset({Trouble.TRANSIENT, Trouble.RATE})
 LEAVING_S = 1.0
 
-Check = Callable[[str], str | None]  # what forbids a text; None where nothing does
+Check = Callable[[str], Checked]
 
 
 @dataclass(slots=True)
@@ -167,12 +168,12 @@ class Rung:
         except ProviderError as error:
             self._count(turn, error.trouble, error.tokens_in, error.tokens_out)
             raise
-        problem = check(answer.text)
-        trouble = None if problem is None else Trouble.BAD_OUTPUT
+        checked = check(answer.text)
+        trouble = None if checked.problem is None else Trouble.BAD_OUTPUT
         self._count(turn, trouble, answer.tokens_in, answer.tokens_out)
-        if problem is not None:
-            raise ProviderError(f"the answer of {self.name} {problem}", trouble=Trouble.BAD_OUTPUT)
-        return answer
+        if checked.problem is not None:
+            raise ProviderError(f"the answer of {self.name} {checked.problem}", trouble=Trouble.BAD_OUTPUT)
+        return replace(answer, text=checked.text)
 
     async def _called(self, prompt: Prompt, timeout_s: float) -> Answer:
         try:

@@ -2,10 +2,19 @@
 
 from collections.abc import Iterator
 
-from daemon.notify.text import MOST_READ, cut, one_line
 from handlers.llm.base import Brief
 from handlers.reporting.base import Table
-from handlers.reporting.figures import NONE, Figure, figures, is_number, label, share, shown, spoken_day
+from handlers.reporting.figures import (
+    NONE,
+    Figure,
+    figures,
+    is_number,
+    label,
+    share,
+    shown,
+    spoken_day,
+    words,
+)
 
 MOST_FIGURES = 12  # told in sentences; the report shows all of them below
 MOST_TABLES = 4
@@ -15,7 +24,7 @@ LONGEST_NAME = 120
 
 def template_prose(brief: Brief) -> str:
     """One to three paragraphs on a company's day. The same facts give the same words."""
-    name = cut(one_line(brief.company_name[:MOST_READ]), LONGEST_NAME) or brief.company_id
+    name = words(brief.company_name, LONGEST_NAME) or brief.company_id
     day = spoken_day(brief.date)
     told = list(figures(brief.facts))
     if not told:
@@ -64,7 +73,7 @@ def _comparison(told: list[Figure]) -> str:
 
 
 def _table(title: str, table: Table) -> str:
-    heading = _quoted(cut(one_line(title[:MOST_READ]), LONGEST_NAME) or NONE)
+    heading = _quoted(words(title, LONGEST_NAME) or NONE)
     if not table.rows:
         return f"{heading} has no rows."
     rows = "one row" if len(table.rows) == 1 else f"{len(table.rows):,} rows, the first of them"

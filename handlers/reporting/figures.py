@@ -57,7 +57,7 @@ def is_number(value: Any) -> bool:
 @lru_cache(maxsize=1024)
 def label(name: str) -> str:
     """The name of a column as people read it: `mean_delay` is "Mean delay"."""
-    text = cut(one_line(name[:MOST_READ].replace("_", " ")), LONGEST_LABEL)
+    text = words(name.replace("_", " "), LONGEST_LABEL)
     return text[:1].upper() + text[1:] if text else NONE
 
 
@@ -72,13 +72,20 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, str):
-        return cut(one_line(value[:MOST_READ]), LONGEST_TEXT) or NONE
+        return words(value, LONGEST_TEXT) or NONE
     return _inside(value)
 
 
 def spoken_day(day: date) -> str:
     """A day as it stands in a report, in English everywhere: "Saturday, 12 January 2013"."""
     return f"{WEEKDAYS[day.weekday()]}, {day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def words(text: str, limit: int) -> str:
+    """Foreign text made harmless, on one line and short."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return " ".join(text.split())  # nothing in it to take out: the way of nearly every cell
+    return cut(one_line(text[:MOST_READ]), limit)
 
 
 def change(figure: Figure) -> str:

@@ -19,9 +19,9 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from daemon.notify.text import MOST_READ, clean, cut, one_line
+from daemon.notify.text import clean, cut
 from handlers.reporting.base import Rendered, Report, Table
-from handlers.reporting.figures import change, column, figures, is_number, label, shown, spoken_day
+from handlers.reporting.figures import change, column, figures, is_number, label, shown, spoken_day, words
 from handlers.reporting.plain import plain
 from state.codec import to_pretty_json
 
@@ -34,6 +34,7 @@ LONGEST_NOTE = 500
 MOST_ROWS, MOST_COLUMNS = 100, 12  # of a table that are shown; the JSON holds all
 MOST_TABLES = 20
 MOST_FIGURES = 100
+LONGEST_WORD = 18  # letters that stand in one line of a phone beside other columns
 CELL = 40  # characters of a cell in plain text
 
 _SETTINGS: Mapping[str, Any] = {
@@ -47,7 +48,7 @@ _SETTINGS: Mapping[str, Any] = {
 log = logging.getLogger("handlers.reporting")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Grid:
     """A table as it is shown; every cell is clean, short text."""
 
@@ -57,7 +58,7 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     more: int = 0  # rows that are not shown
 
-    @property
+    @cached_property
     def sides(self) -> list[str]:
         """Where the cells of each column stand."""
         return ["right" if is_number else "left" for is_number in self.are_numbers]
@@ -67,6 +68,12 @@ class Grid:
         """Row by row every cell, with the side it stands at."""
         sides = self.sides
         return [list(zip(row, sides, strict=True)) for row in self.rows]
+
+    @cached_property
+    def has_long_words(self) -> bool:
+        """Whether a word is too long for a phone, so that words must be broken."""
+        rows = (self.columns, *self.rows)
+        return any(len(cell) > LONGEST_WORD and _longest(cell) > LONGEST_WORD for row in rows for cell in row)
 
     @property
     def lines(self) -> list[str]:
@@ -84,11 +91,11 @@ class View:
 
     @cached_property
     def company(self) -> str:
-        return _line(self.report.company_name, LONGEST_TITLE) or self.report.company_id
+        return words(self.report.company_name, LONGEST_TITLE) or self.report.company_id
 
     @cached_property
     def company_id(self) -> str:
-        return _line(self.report.company_id, LONGEST_TITLE)
+        return words(self.report.company_id, LONGEST_TITLE)
 
     @cached_property
     def day(self) -> str:
@@ -100,12 +107,12 @@ class View:
 
     @cached_property
     def problem(self) -> str:
-        return _line(self.report.facts.problem or "", 2 * LONGEST_NOTE)
+        return words(self.report.facts.problem or "", 2 * LONGEST_NOTE)
 
     @cached_property
     def notes(self) -> list[str]:
         late = ["This report is late."] if self.report.is_late else []
-        return [*late, *(_line(note, LONGEST_NOTE) for note in self.report.notes)]
+        return [*late, *(words(note, LONGEST_NOTE) for note in self.report.notes)]
 
     @cached_property
     def paragraphs(self) -> list[list[str]]:
@@ -143,7 +150,7 @@ class View:
     @cached_property
     def signature(self) -> str:
         at = self.report.generated_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return f"nightdesk · report · {at} · {_line(self.report.stable_id, LONGEST_TITLE)}"
+        return f"nightdesk · report · {at} · {words(self.report.stable_id, LONGEST_TITLE)}"
 
 
 class Renderer:
@@ -183,7 +190,7 @@ class Renderer:
 def written_by(report: Report) -> str:
     """Who wrote the prose, as every form of the report says it."""
     if report.rung != "template":
-        return f"Written by {_line(report.rung, LONGEST_TITLE)}; the figures come from the source."
+        return f"Written by {words(report.rung, LONGEST_TITLE)}; the figures come from the source."
     return "Written by template; no model was reached." if report.is_degraded else "Written by template."
 
 
@@ -235,7 +242,7 @@ def _grid(title: str, table: Table) -> Grid:
     rows = table.rows[:MOST_ROWS]
     values = [[row[place] for row in rows] for place in range(len(columns))]
     return Grid(
-        title=_line(title, LONGEST_TITLE),
+        title=words(title, LONGEST_TITLE),
         columns=tuple(label(name) for name in columns),
         are_numbers=tuple(map(_are_numbers, values)),
         rows=tuple(zip(*map(column, values), strict=True)),
@@ -255,5 +262,5 @@ def _placed(row: Sequence[str], widths: Sequence[int], are_numbers: Sequence[boo
     ]
 
 
-def _line(text: str, limit: int) -> str:
-    return cut(one_line(text[:MOST_READ]), limit)
+def _longest(text: str) -> int:
+    return max(map(len, text.split()), default=0)

@@ -56,7 +56,7 @@ class PostgresLedger(ScriptedLedger):
             pool.terminate()
 
     async def migrate(self, now: datetime, *, check: bool = False) -> list[str]:
-        async with _named_errors(), self._connection(is_migrating=True) as connection:
+        async with _named_errors(), self._connection() as connection:
             if check:
                 return [step.name for step in await _pending(connection)]
             async with connection.transaction():
@@ -93,16 +93,24 @@ class PostgresLedger(ScriptedLedger):
         """Bring the tables up to date with the first call that reaches the server."""
         async with self._making:
             if not self._is_migrated:
-                async with self._connection(is_migrating=True) as connection, connection.transaction():
+                async with self._connection() as connection, connection.transaction():
                     await _migrate(connection, None)
                 self._is_migrated = True
 
     @asynccontextmanager
-    async def _connection(self, *, is_migrating: bool = False) -> AsyncIterator[Any]:
+    async def _connection(self) -> AsyncIterator[Any]:
         if self._pool is None:
             self._pool = await _make_pool(self._url)
-        async with self._pool.acquire(timeout=ACQUIRE_S) as connection:
+        pool = self._pool
+        try:
+            connection = await pool.acquire(timeout=ACQUIRE_S)
+        except ValueError:
+            # Its text, and what raised it, may repeat the address with the password.
+            raise LedgerError("ledger.url is no address that PostgreSQL's client can read") from None
+        try:
             yield connection
+        finally:
+            await pool.release(connection, timeout=ACQUIRE_S)
 
 
 async def _make_pool(url: str) -> Any:
@@ -196,9 +204,6 @@ async def _named_errors() -> AsyncIterator[None]:
     except asyncpg.PostgresError as error:
         raise _as_ledger_error(error) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        # Its own text may repeat the address.
-        if isinstance(error, ValueError):
-            raise LedgerError("ledger.url is no address that PostgreSQL's client can read") from None
         raise LedgerDown(
             f"the connection to the ledger's PostgreSQL broke ({type(error).__name__})"
         ) from error

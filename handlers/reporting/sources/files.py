@@ -21,8 +21,9 @@ from handlers.reporting.sources import Surroundings
 from handlers.reporting.sources.asking import FETCHED, Aside, Asking, NothingThere, refusal
 from handlers.reporting.sources.duck_sql import fault, file_names, rooted
 from handlers.reporting.sources.gathered import Gathered
-from handlers.reporting.sources.questions import Question, questions
+from handlers.reporting.sources.questions import Question, questions, replaced
 from handlers.reporting.sources.session import Sessions
+from state.codec import to_json
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +32,9 @@ MEMORY = "512MB"  # DuckDB's own; it ends a query that would take more
 THREADS = 1  # beside a daemon that shall answer meanwhile
 LONGEST_REASON = 400  # characters of what DuckDB says
 MOST_FILES_LOOKED_AT = 1_000
+
+# A list of Python's takes DuckDB 0.1 ms for each of its texts; as JSON ten thousand take 10 ms.
+_LIST = """(from_json($companies, '["VARCHAR"]'))"""
 
 _NOT_FOUND = "No files found that match the pattern"
 _SETTINGS: Mapping[str, str | int] = {
@@ -61,7 +65,7 @@ class Files:
         for question in asked:
             if wrong := fault(question.text):
                 raise ValueError(f"{question.label}: {wrong}")
-        self._queries = {question.name: rooted(question.text, self._root) for question in asked}
+        self._queries = {question.name: _query(question, self._root) for question in asked}
         sessions = Sessions(self._connect, _interrupt)
         self._aside = Aside(asked, sessions, self._answer, around.clock, section.timeout.total_seconds())
 
@@ -98,7 +102,7 @@ class Files:
         query = self._queries[question.name]
         try:
             _check_statement(connection, question, query)
-            connection.execute(query, asking.parameters(question))
+            connection.execute(query, _parameters(question, asking))
             columns = [str(column[0]) for column in connection.description or ()]
             gathered.take(question, columns, _rows(connection), asking.company)
         except duckdb.Error as error:
@@ -143,6 +147,19 @@ def _folder(root: Path, name: str) -> Path:
     if not folder.is_dir():
         raise ValueError(f'source.folders: "{name}" is no folder in {root}; make it, or name another')
     return folder
+
+
+def _query(question: Question, root: Path) -> str:
+    """The question as DuckDB is given it."""
+    spoken = replaced(question.text, lambda name: _LIST if name == "companies" else f"${name}")
+    return rooted(spoken, root)
+
+
+def _parameters(question: Question, asking: Asking) -> dict[str, Any]:
+    given = asking.parameters(question)
+    if "companies" in given:
+        given["companies"] = to_json(given["companies"]).decode()
+    return given
 
 
 def _interrupt(connection: "duckdb.DuckDBPyConnection") -> None:

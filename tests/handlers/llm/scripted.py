@@ -9,6 +9,7 @@ from daemon.clock import Clock, VirtualClock
 from handlers.llm.base import Answer, Brief, Prompt, Prose, ProviderError, Trouble
 from handlers.llm.chain import Ladder
 from handlers.llm.circuit import Circuit
+from handlers.llm.purse import Purse
 from handlers.llm.rung import Rung
 from handlers.llm.tally import Tally
 from tests.handlers.conftest import World
@@ -59,9 +60,20 @@ class Scripted:
         return Answer(text=what, tokens_in=1000, tokens_out=100, model="m")
 
 
-def ladder_of(world: World, *providers: Scripted, longest_s: float = 60, places: int = 4) -> Ladder:
+def ladder_of(
+    world: World,
+    *providers: Scripted,
+    longest_s: float = 60,
+    places: int = 4,
+    budget_usd: float | None = None,
+) -> Ladder:
     """A ladder over the store and the alerts of a world, as it is after a start."""
-    return Ladder([rung_of(world, it, longest_s, places) for it in providers], by_template, world.clock)
+    rungs = [rung_of(world, it, longest_s, places) for it in providers]
+    return Ladder(rungs, by_template, purse_of(world, budget_usd), world.clock)
+
+
+def purse_of(world: World, budget_usd: float | None = None) -> Purse:
+    return Purse(budget_usd, world.store, world.house.alerts, world.clock)
 
 
 def rung_of(world: World, provider: Scripted, longest_s: float = 60, places: int = 4) -> Rung:

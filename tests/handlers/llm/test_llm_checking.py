@@ -3,6 +3,7 @@
 import html
 import re
 import secrets
+import time
 from typing import Any
 
 import pytest
@@ -98,7 +99,18 @@ def test_a_text_of_no_use_is_found(answer: str, expected: str) -> None:
 
 
 def test_an_answer_of_a_million_characters_is_judged_by_its_length() -> None:
-    assert problem("good " * 1_000_000) == f"is {LONGEST * 10 - 1} characters long; {LONGEST} are the most"
+    assert problem("good " * 1_000_000) == f"is {LONGEST * 2 - 1} characters long; {LONGEST} are the most"
+
+
+@pytest.mark.parametrize(
+    "part", ["a-", "a.", "**a ", "1,", "1.", "$ ", "a" * 9 + "fold-", "&a", "[ ", "twenty-", "<think>", "A "]
+)
+def test_no_answer_takes_long_to_be_judged(part: str) -> None:
+    began_s = time.perf_counter()
+    for length in (3_999, 64_000):
+        problem((part * length)[:length])
+        problem((RIGHT + part * length)[:length] + "1", others=OTHERS)
+    assert time.perf_counter() - began_s < 2  # 30 ms here
 
 
 def test_the_companys_own_address_and_the_names_in_its_own_facts_are_no_strangers() -> None:

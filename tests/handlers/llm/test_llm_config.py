@@ -32,7 +32,7 @@ def test_every_option_has_a_default_and_can_be_set(tmp_path: Path) -> None:
         "priceOut": 10,
     }
     plain, full = loaded(
-        tmp_path, PROVIDER, {**PROVIDER, "name": "b", **more}, deliveryReserve="2m", shortestSlice="15s"
+        tmp_path, PROVIDER, {**PROVIDER, "name": "b", **more}, deliveryReserve="2m", dailyBudget=20
     ).providers
     assert (plain.timeout, plain.max_output, plain.price_in) == (timedelta(seconds=60), 2048, 0)
     assert plain.base_url == "https://a.example/v1"
@@ -49,6 +49,7 @@ def test_every_option_has_a_default_and_can_be_set(tmp_path: Path) -> None:
         ({"type": "llama"}, "is not known here; write one of openai, anthropic"),
         ({"apiKey": "sk-hunter2"}, 'a secret is never in the file; write "env:NAME" or "file:PATH"'),
         ({"priceIn": -1}, "-1 is out of range"),
+        ({"priceOut": "cheap"}, "a number is wanted"),
         ({"concurrency": 21}, "21 is out of range; a whole number from 1 to 20 is wanted"),
         ({"maxOuput": 5}, 'unknown key; did you mean "maxOutput"?'),
         ({"timeout": 60}, "60 has no unit"),

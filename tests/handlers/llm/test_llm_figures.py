@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.llm.figures import Figures
@@ -30,7 +30,7 @@ HELD = [
     "Against 14 November and in November 2026.",
     "Of the delays over 15 minutes there were 77.",
     "The routes EWR-LAX (41 flights), “JFK-B6”, and LGA-ORD: 41-12 flights.",
-    "Acme Air 24 cancelled three, and one route stood out.",
+    "Acme Air 24 cancelled three, and one route stood out of the 3.",
     "A gap of 83.25 percentage points.",
     "No figures at all.",
     "",
@@ -90,10 +90,11 @@ NUMBERS = st.one_of(
 
 
 @given(NUMBERS, st.integers(0, 4))
+@example(12.915, 2)  # a float lies a little beside what is written
 def test_a_number_of_the_facts_is_held_with_any_number_of_places(number: float, places: int) -> None:
     figures = Figures(gather(brief({"x": number}, tables={}, company_name="A"), 0))
-    shown = f"{Decimal(str(number)):,.{places}f}"
-    assert figures.unheld(f"It was {shown} today.") is None
+    for shown in (f"{Decimal(str(number)):,.{places}f}", f"{number:,.{places}f}"):
+        assert figures.unheld(f"It was {shown} today.") is None
 
 
 @given(st.integers(100, 10**9), st.integers(100, 10**9))

@@ -68,7 +68,7 @@ async def test_a_strict_server_writes_the_report(world: World, speaks: str) -> N
 FAULTS: dict[str, Script] = {
     "429 for ten minutes": saying(429, "", Retry_After="600"),
     "500": saying(500, "", x_should_retry="false"),
-    "garbage": saying(200, "\x00\xff no JSON", x="y"),
+    "garbage": saying(200, '{"is_this": "\u0000 what you want?"}'),
     "context overflow": saying(400, openai_error("context_length_exceeded")),
     "no money": saying(429, openai_error("insufficient_quota")),
 }
@@ -81,12 +81,20 @@ async def test_the_second_provider_writes_what_the_first_one_does_not(world: Wor
         anthropic(lambda _: RIGHT) as there,
         opened(world, section("openai", broken.port, "a"), section("anthropic", there.port, "b")) as ladder,
     ):
-        writing = asyncio.ensure_future(write(world, ladder))
-        async with asyncio.timeout(5):
-            while not writing.done():
-                await world.clock.advance(seconds=1)
-        prose = writing.result()
+        prose = await write(world, ladder)
     assert (prose.text, prose.rung, prose.is_degraded) == (RIGHT, "b", True)
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+async def test_the_template_writes_what_nobody_else_does_and_says_so(world: World, fault: Script) -> None:
+    async with (
+        receiver(fault) as there,
+        opened(world, section("openai", there.port, "a"), section("anthropic", there.port, "b")) as ladder,
+    ):
+        prose = await write(world, ladder)
+    assert (prose.rung, prose.is_degraded) == ("template", True)
+    assert [(it.provider, it.trouble is None) for it in prose.tries] == [("a", False), ("b", False)]
+    assert "1,234" in prose.text
 
 
 async def test_all_of_them_hang_and_the_template_writes_in_time(world: World) -> None:

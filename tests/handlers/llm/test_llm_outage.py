@@ -31,6 +31,7 @@ from tests.handlers.llm.scripted import (
     by_template,
     fails,
     ladder_of,
+    purse_of,
     rung_of,
     scripted,
     write,
@@ -82,7 +83,7 @@ def _unremembered(world: World, clock: VirtualClock, longest_s: float, *provider
     for provider in providers:
         circuit = Circuit(provider.name, str(id(clock)), world.store, world.house.alerts, clock)
         rungs.append(Rung(provider, circuit, clock, longest_s=longest_s, places=2, room_tokens=16_000))
-    return Ladder(rungs, by_template, clock)
+    return Ladder(rungs, by_template, purse_of(world), clock)
 
 
 async def _timed(clock: VirtualClock, work: Coroutine[Any, Any, Prose]) -> tuple[Prose, datetime]:

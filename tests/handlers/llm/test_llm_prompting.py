@@ -30,6 +30,7 @@ def test_a_day_is_shown_with_its_changes_worked_out() -> None:
         "flights": {"difference": 63, "percent": 5.4},
         "cancelled": {"difference": -9, "percent": -75},
     }
+    assert data["tables"]["Worst routes"]["rowCount"] == 3
     assert data["tables"]["Worst routes"]["rows"][0] == ["EWR-LAX", 41, 55.55]
     assert "whatIsMissing" not in data
 

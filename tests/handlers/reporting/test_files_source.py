@@ -1,5 +1,6 @@
 """Facts from files: what DuckDB is asked, what it may see, and what it says of broken files."""
 
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -222,3 +223,9 @@ def test_parameters_that_cannot_be_are_refused_at_once(folder: Path, sql: str) -
 def test_the_folder_of_these_tests_is_hostile_to_quoting(folder: Path) -> None:
     assert {"'", ",", " "} <= set(folder.name)
     assert (folder / "data" / "link.csv").is_symlink()
+
+
+def test_without_duckdb_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(ValueError, match=r'needs DuckDB, .*; install "nightdesk\[duckdb\]"'):
+        source(folder, type="files", facts="SELECT 1 AS company")

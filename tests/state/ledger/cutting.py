@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-ANSWERED_WITHIN_S = 0.3
-
 
 @dataclass
 class Cuts:
@@ -25,23 +23,29 @@ async def cut_after(url: str, word: bytes) -> AsyncIterator[tuple[str, Cuts]]:
     ways: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        current = asyncio.current_task()
+        assert current is not None
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", parts.port)
         back = asyncio.create_task(_copy(there_reader, writer))
-        ways.add(back)
-        with contextlib.suppress(ConnectionError):
+        ways.update((current, back))
+        try:
             while data := await reader.read(65536):
-                there_writer.write(data)
-                if word in data and cuts.left:
+                is_cut = word in data and cuts.left > 0
+                if is_cut:
                     cuts.left -= 1
                     back.cancel()
+                    await asyncio.wait([back])
+                there_writer.write(data)
+                if is_cut:
                     # The server has it, does it, and answers to nobody.
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(ANSWERED_WITHIN_S):
-                            await there_reader.read(65536)
+                    await there_reader.read(65536)
                     writer.transport.abort()
-        back.cancel()
-        for one in (there_writer, writer):
-            one.close()
+        except ConnectionError:
+            pass
+        finally:
+            back.cancel()
+            there_writer.close()
+            writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -49,6 +53,8 @@ async def cut_after(url: str, word: bytes) -> AsyncIterator[tuple[str, Cuts]]:
         yield parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl(), cuts
     finally:
         server.close()
+        for way in ways:
+            way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
 
 

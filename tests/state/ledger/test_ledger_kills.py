@@ -1,5 +1,6 @@
 """Killed at any instant, an embedded ledger sends nothing twice and forgets nothing."""
 
+import asyncio
 import os
 import random
 import signal
@@ -7,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from state.ledger.records import Status
 from state.ledger.sqlite import SqliteLedger
 from tests.contracts.ledgers import NOW, TODAY, owed
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[3]
 COMPANIES = 150
 LONGEST_LIFE_S = 0.08
@@ -63,10 +67,10 @@ def live_and_die(folder: Path) -> list[str]:
     return said
 
 
-def run_with(folder: Path, work):  # type: ignore[no-untyped-def]
-    import asyncio
+def run_with(folder: Path, work: Callable[[SqliteLedger], Coroutine[Any, Any, T]]) -> T:
+    """Make one call on the ledger while nobody else has it."""
 
-    async def opened():  # type: ignore[no-untyped-def]
+    async def opened() -> T:
         ledger = SqliteLedger(folder / "ledger.db", folder)
         await ledger.open(NOW)
         try:

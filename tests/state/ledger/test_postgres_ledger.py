@@ -1,4 +1,4 @@
-"""A PostgreSQL that is held still, killed, full, read-only or not there: told in time, and it goes on after."""
+"""A PostgreSQL that is held still, killed, full, read-only or away: told in time, and it goes on after."""
 
 import asyncio
 import contextlib
@@ -147,19 +147,18 @@ async def test_two_daemons_that_meet_an_empty_database_make_its_tables_once(url:
 
 
 async def test_a_commit_whose_answer_is_lost_is_made_once(url: str) -> None:
-    async with cut_after(url, b"COMMIT") as (through, cuts):
-        async with opened(through) as ledger:
-            await ledger.plan([owed("a")], NOW)
-            (one,) = await sent(ledger, "w")
-            cuts.left = 1
-            assert await ledger.record_outcomes("w", [outcome(one)]) == frozenset()
-            assert cuts.left == 0
-            cuts.left = 1
-            with pytest.raises(LedgerDown):
-                await ledger.claim("w", NOW, LEASE, 1)
-            found = await ledger.obligation(key("a"))
-            assert found is not None
-            assert (found.status, found.first_attempt_ok) == (Status.DELIVERED, True)
+    async with cut_after(url, b"COMMIT") as (through, cuts), opened(through) as ledger:
+        await ledger.plan([owed("a")], NOW)
+        (one,) = await sent(ledger, "w")
+        cuts.left = 1
+        assert await ledger.record_outcomes("w", [outcome(one)]) == frozenset()
+        assert cuts.left == 0
+        cuts.left = 1
+        with pytest.raises(LedgerDown):
+            await ledger.claim("w", NOW, LEASE, 1)
+        found = await ledger.obligation(key("a"))
+        assert found is not None
+        assert (found.status, found.first_attempt_ok) == (Status.DELIVERED, True)
 
 
 def test_a_full_disk_is_told_as_one_and_work_goes_on_once_there_is_room(tmp_path: Path) -> None:

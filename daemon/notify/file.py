@@ -1,0 +1,79 @@
+"""The channel that writes each message into a file below the logs: a record, by which nobody has been told."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import StringConstraints
+
+from daemon.notify import Tools
+from daemon.notify.base import ChannelError, Failure, Message, Receipt, Step
+from daemon.notify.keys import stable_key
+from daemon.notify.mail import html, text
+from daemon.notify.options import ChannelOptions
+from state.disk import write_whole
+
+# A folder for each day and kind: no folder grows without end.
+FOLDER = "messages"
+_UNFIT = re.compile("[^A-Za-z0-9_-]")
+LONGEST_NAME = 100
+
+FolderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+
+class FileOptions(ChannelOptions):
+    """`folder`: its name below the logs."""
+
+    folder: FolderName = FOLDER
+
+
+class File:
+    """Writes `messages/DATE/KIND/ID.txt`, and beside it `ID.html`. The same message is the same file."""
+
+    Options: ClassVar[type[FileOptions]] = FileOptions
+    is_delivery: ClassVar[bool] = False
+    dedupes: ClassVar[bool] = True
+
+    def __init__(self, options: FileOptions, tools: Tools) -> None:
+        self._folder = None if tools.logs is None else tools.logs / options.folder
+
+    async def send(self, message: Message) -> Receipt:
+        """Write the message whole, or not at all.
+
+        Raises:
+            ChannelError: the disk refused it; later it may not.
+        """
+        try:
+            path = await asyncio.to_thread(_write, self._opened(), message)
+        except OSError as error:
+            raise ChannelError(f"{error.filename or self._folder}: {error.strerror or error}") from None
+        return Receipt(proof=f"written to {path.name}; nobody has been told", details={"path": str(path)})
+
+    async def check(self) -> Sequence[Step]:
+        """See that the folder is there, or can be made."""
+        try:
+            folder = self._opened()
+            await asyncio.to_thread(folder.mkdir, mode=0o750, parents=True, exist_ok=True)
+        except (OSError, ChannelError) as error:
+            return (Step(name="folder", is_ok=False, detail=str(error)[:500], took_s=0.0),)
+        return (Step(name="folder", is_ok=True, detail=str(folder), took_s=0.0),)
+
+    def _opened(self) -> Path:
+        if self._folder is None:
+            raise ChannelError("there is no folder for logs to write it in", failure=Failure.PERMANENT)
+        return self._folder
+
+
+def _write(folder: Path, message: Message) -> Path:
+    day = folder / message.created_at.date().isoformat() / _named(message.kind)
+    day.mkdir(mode=0o750, parents=True, exist_ok=True)
+    path = day / f"{_named(message.id)}.txt"
+    write_whole(path.with_suffix(".html"), html(message).encode())
+    write_whole(path, text(message).encode())
+    return path
+
+
+def _named(said: str) -> str:
+    return stable_key(said, unfit=_UNFIT, longest=LONGEST_NAME)

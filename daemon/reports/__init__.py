@@ -1,0 +1,1 @@
+"""Who is owed a report, and whether everybody has it."""

@@ -1,0 +1,41 @@
+"""The kept copies: what was sent, in its three forms, in a folder for each day."""
+
+import asyncio
+import re
+from datetime import date
+from pathlib import Path
+
+from handlers.reporting.base import Rendered
+from state.disk import write_whole
+
+FOLDER = "reports"
+# As the roster takes them: nothing that leads out of the folder.
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def kept_path(logs: Path, day: date, company_id: str, form: str = "json") -> Path:
+    """Where the copy of a report is; `form` is json, html or txt.
+
+    Raises:
+        ValueError: the id could lead to another place.
+    """
+    if not SAFE_ID.fullmatch(company_id):
+        raise ValueError(f'the company id "{company_id[:80]}" is no name for a file; correct the roster')
+    return logs / FOLDER / day.isoformat() / f"{company_id}.{form}"
+
+
+async def keep(logs: Path, day: date, company_id: str, rendered: Rendered) -> None:
+    """Write the copies, each whole or not at all; the JSON last, so that with it all are there.
+
+    Raises:
+        OSError: the disk refused.
+        ValueError: see `kept_path`.
+    """
+    await asyncio.to_thread(_write, kept_path(logs, day, company_id), rendered)
+
+
+def _write(path: Path, rendered: Rendered) -> None:
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    write_whole(path.with_suffix(".txt"), rendered.text.encode())
+    write_whole(path.with_suffix(".html"), rendered.html.encode())
+    write_whole(path, rendered.json)

@@ -1,0 +1,155 @@
+"""The leases of a writer: held on to while it works, and every fenced write of them gathered into few calls."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from daemon.clock import Clock
+from state.ledger.base import Ledger, Refused
+from state.ledger.errors import LedgerDown, LedgerError
+from state.ledger.records import Held, Intent, Key, Obligation, Outcome, Produced, Release
+
+LEASE = timedelta(seconds=60)
+RENEW_EVERY = timedelta(seconds=15)  # three may be missed before it runs out
+MOST_AT_ONCE = 200  # rows of one call
+DOWN_TRIES = 3  # of a call that the ledger did not answer; what it had done is not done again
+
+T = TypeVar("T", Produced, Intent, Outcome, Release)
+
+log = logging.getLogger(__name__)
+
+
+class _Desk(Generic[T]):
+    """Whatever is handed in while a call runs goes out together as the next one."""
+
+    def __init__(self, call: Callable[[Sequence[T]], Awaitable[Refused]]) -> None:
+        self._call = call
+        self._waiting: list[tuple[T, asyncio.Future[bool]]] = []
+        self._serving: asyncio.Task[None] | None = None
+
+    async def hand_in(self, one: T) -> bool:
+        """Write one; False where it was refused.
+
+        Raises:
+            LedgerError: the ledger could not take it.
+        """
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((one, answer))
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        return await answer
+
+    async def end(self) -> None:
+        """Wait for what is being written."""
+        if self._serving is not None:
+            await asyncio.wait({self._serving})
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+                await self._write(batch)
+        finally:
+            self._serving = None
+
+    async def _write(self, batch: Sequence[tuple[T, asyncio.Future[bool]]]) -> None:
+        try:
+            refused = await self._call([one for one, _ in batch])
+        except BaseException as error:
+            # Whatever it is belongs to those who wait for it; cancelled, they are told that it is down.
+            told = error if isinstance(error, Exception) else LedgerDown("the writer is closing")
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(told)
+            if not isinstance(error, LedgerError):
+                raise
+            return
+        for one, answer in batch:
+            if not answer.done():
+                answer.set_result(Key(one.company_id, one.date) not in refused)
+
+
+class Leases:
+    """What one run holds. `renewed` is a part for `loops.repeat`; whoever is refused has lost its lease."""
+
+    name = "report-leases"
+
+    def __init__(self, ledger: Ledger, owner: str, clock: Clock) -> None:
+        self.woken = asyncio.Event()
+        self._ledger = ledger
+        self._owner = owner
+        self._clock = clock
+        self._held: dict[Key, int] = {}
+        self._produced = _Desk[Produced](self._firmly(lambda it: ledger.produced(owner, it)))
+        self._intents = _Desk[Intent](self._firmly(lambda it: ledger.intend_sends(owner, it)))
+        self._outcomes = _Desk[Outcome](self._firmly(lambda it: ledger.record_outcomes(owner, it)))
+        self._releases = _Desk[Release](self._firmly(lambda it: ledger.release(owner, it)))
+
+    def take(self, claimed: Sequence[Obligation]) -> None:
+        """Hold on to what was claimed."""
+        self._held |= {one.key: one.epoch for one in claimed}
+
+    def holds(self, one: Obligation) -> bool:
+        """Whether nobody is known to have taken it over."""
+        return self._held.get(one.key) == one.epoch
+
+    def drop(self, one: Obligation) -> None:
+        """Renew it no more."""
+        if self.holds(one):
+            del self._held[one.key]
+
+    async def produced(self, one: Produced) -> bool:
+        """Write that a report is there; False where the lease is lost."""
+        return self._kept(one, await self._produced.hand_in(one))
+
+    async def intend(self, one: Intent) -> bool:
+        """Write that it is about to be sent; False where it must not be."""
+        return self._kept(one, await self._intents.hand_in(one))
+
+    async def outcome(self, one: Outcome) -> bool:
+        """Write what came of it."""
+        return await self._outcomes.hand_in(one)
+
+    async def release(self, one: Release) -> bool:
+        """Give it back."""
+        return await self._releases.hand_in(one)
+
+    async def step(self) -> datetime:
+        """Hold on to all of them."""
+        now = self._clock.now()
+        held = [Held(key.company_id, key.date, epoch) for key, epoch in self._held.items()]
+        if held:
+            for key in await self._ledger.renew(self._owner, held, now, LEASE):
+                self._lose(key)
+        return now + RENEW_EVERY
+
+    async def end(self) -> None:
+        """Wait for what is being written."""
+        for desk in (self._produced, self._intents, self._outcomes, self._releases):
+            await desk.end()
+
+    def _kept(self, one: Produced | Intent, is_kept: bool) -> bool:
+        if not is_kept:
+            self._lose(Key(one.company_id, one.date))
+        return is_kept
+
+    def _lose(self, key: Key) -> None:
+        if self._held.pop(key, None) is not None:
+            fields = {"company": key.company_id, "date": key.date.isoformat()}
+            log.warning("lease.lost", extra={"fields": fields})
+
+    def _firmly(
+        self, call: Callable[[Sequence[T]], Awaitable[Refused]]
+    ) -> Callable[[Sequence[T]], Awaitable[Refused]]:
+        """Repeat a call that had no answer: every call of a ledger may be."""
+
+        async def called(batch: Sequence[T]) -> Refused:
+            for _ in range(DOWN_TRIES - 1):
+                with suppress(LedgerDown):
+                    return await call(batch)
+            return await call(batch)
+
+        return called
