@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 # Arguments for pytest: `make test ARGS="tests/state -k snapshot"`.
-ARGS ?= -n auto
+# Twice as many workers as processors: the longest tests mostly wait for real processes.
+ARGS ?= -n $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN)))) --dist worksteal
 VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)

@@ -13,6 +13,8 @@ from importlinter.cli import lint_imports
 import daemon.cli
 import daemon.notify
 import handlers
+import handlers.reporting.sources
+import state.ledger
 
 PROJECT = Path(__file__).parents[1]
 STOREYS = ("state", "daemon", "handlers")
@@ -43,6 +45,8 @@ MAKING_JSON = {
 TABLES: Mapping[str, Iterable[str]] = {
     "daemon.notify.CHANNELS": daemon.notify.CHANNELS.values(),
     "handlers.HANDLERS": handlers.HANDLERS.values(),
+    "handlers.reporting.sources.SOURCES": handlers.reporting.sources.SOURCES.values(),
+    "state.ledger.LEDGERS": state.ledger.LEDGERS.values(),
     "daemon.cli.COMMANDS": [row.command for row in daemon.cli.COMMANDS.values()],
 }
 ROWS = [(table, name) for table, names in TABLES.items() for name in names]

@@ -102,7 +102,7 @@ class Notifier:
         to: str,
         subject: str,
         resend: bool = False,
-        within_s: float = SEND_S,
+        within_s: float | None = None,
         even_unrecorded: bool = False,
     ) -> Delivery:
         """Send a message on the channel `to` unless it is known, or may be, that it has been.
@@ -110,7 +110,8 @@ class Notifier:
         The answer is what is known afterwards, whatever went wrong on the way: DELIVERED with the proof,
         RETRYABLE or FAILED where it is known not to have arrived, UNKNOWN where that cannot be known.
         The same message on the same channel is one delivery, however often and by how many it is sent.
-        `even_unrecorded`: send also where the intent cannot be written, as an alert must on a full disk.
+        `within_s`: what this send may take, instead of what any may. `even_unrecorded`: send also where
+        the intent cannot be written, as an alert must on a full disk.
 
         Raises:
             ValueError: there is no such channel.
@@ -127,7 +128,7 @@ class Notifier:
             if choice is Choice.SEND:
                 intended = self._intended(delivery_id, known, message, to, subject)
                 await self._keep_intent(intended, is_needed=not even_unrecorded)
-                ended = await self._try(channel, message, intended, within_s)
+                ended = await self._try(channel, message, intended, SEND_S if within_s is None else within_s)
                 self.book.note(ended, self._clock.now())
                 return await self._record(ended)
             assert known is not None, "what is kept is known"

@@ -1,15 +1,15 @@
 """What a company is owed for one of its days: by when, and if nothing, why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from daemon.config.file import BUILTIN_SCHEDULES
 from daemon.engine.wallclock import WallClock
-from state.ledger.records import Company, Obligation, Status
+from state.ledger.records import Company, Obligation, RosterVersion, Status
 
 if TYPE_CHECKING:
     from daemon.config import Config
@@ -129,12 +129,19 @@ def stable_id_of(company_id: str, day: date, epoch_of_force: int = 0) -> str:
     return f"report.{company_id}.{day.isoformat()}{forced}"
 
 
-def joinings(imported_at: Mapping[int, datetime]) -> dict[date, datetime]:
-    """The last import of each date (in UTC, as `joined_on` has it), from the instants by version."""
+def joinings(versions: Iterable[RosterVersion]) -> dict[date, datetime]:
+    """The instant by which whoever joined on a date was there: of that date's last import with joiners."""
     found: dict[date, datetime] = {}
-    for at in imported_at.values():
-        found[at.date()] = max(at, found.get(at.date(), at))
+    for version in versions:
+        on = joining_date(version.imported_at)
+        if version.added:
+            found[on] = max(version.imported_at, found.get(on, version.imported_at))
     return found
+
+
+def joining_date(now: datetime) -> date:
+    """The date that an import writes down for who joins and who leaves: one for all zones, that of UTC."""
+    return now.astimezone(UTC).date()
 
 
 def _deadline_of(company: Company, timing: Timing) -> time:

@@ -1,25 +1,27 @@
-"""A date's coverage as a file that can be proved: it seals the ledger's rows, and the certificate before it."""
+"""A date's coverage as a file that can be proved: it seals the rows, and the certificate before it."""
 
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from daemon.reports.coverage import Coverage, counted, coverage_of
-from daemon.reports.sealing import Sealed, hash_of, hashes_in, seal
-from state.codec import NotJson, from_json, parse_time, to_pretty_json
+from daemon.reports.coverage import coverage_of
+from daemon.reports.sealing import Line, Sealed, hash_of, lines_in, seal
+from state.codec import NotJson, from_json, parse_time, time_text, to_pretty_json
 from state.disk import write_atomically
 from state.home import Home
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerConflict
-from state.ledger.records import Certificate, Status
+from state.ledger.records import Certificate
 
 WRITE_TRIES = 3  # two that write at once see each other; a third is already rare
 CHAIN = 400  # as many as dates are kept
 MOST_DIFFERENCES = 100  # rows that differ, by name
+MOST_IN_A_LINE = 5
 # What may be said anew by a certificate that says the same.
 OF_THE_WRITING = ("writtenAt", "previousHash", "hash")
 
@@ -29,9 +31,15 @@ class Difference:
     """A row that is not what the certificate sealed."""
 
     company_id: str
-    what: str  # changed, gone, new
-    was: str | None  # its status then, where the certificate tells
+    was: str | None  # its status when it was sealed; None where there was no such row
     now: str | None
+
+    @property
+    def what(self) -> str:
+        """What became of it: changed, gone, or new."""
+        if self.was is None:
+            return "new"
+        return "gone" if self.now is None else "changed"
 
     def as_row(self) -> dict[str, Any]:
         return {"companyId": self.company_id, "what": self.what, "was": self.was, "is": self.now}
@@ -71,7 +79,7 @@ def certificate_file(home: Home, on: date) -> Path:
 
 
 def rows_file(home: Home, on: date) -> Path:
-    """Where its list of rows is: a short hash and a company a line."""
+    """Where its list of rows is: a short hash, a status and a company a line."""
     return certificate_file(home, on).with_suffix(".rows")
 
 
@@ -111,7 +119,7 @@ async def verify(ledger: Ledger, home: Home, on: date) -> Verdict | None:
     verdict = Verdict(date=on, hash=known.hash, rows=int(known.body["rows"]))
     verdict.problems += await asyncio.to_thread(_file_problems, path, known)
     verdict.problems += _chain_problems(await ledger.certificates(CHAIN))
-    sealed = await seal(ledger, on, with_statuses=True)
+    sealed = await seal(ledger, on)
     if sealed.rows_hash != known.rows_hash:
         lines = await asyncio.to_thread(_sound_lines, rows_file(home, on), known)
         _tell_differences(verdict, known, sealed, lines)
@@ -127,17 +135,15 @@ def line_of(certificate: Certificate) -> str:
 
 
 async def _made(ledger: Ledger, on: date, now: datetime) -> tuple[Certificate, Sealed, bool]:
+    """The certificate that is true now, and whether it says anything that the newest of its date does not."""
     previous, known = await ledger.newest_certificate(), await ledger.certificate(on)
     versions = await ledger.roster_versions(1)
     sealed = await seal(ledger, on)
-    covered = await coverage_of(ledger, on, now)
-    # The rows may have moved between the two looks; what the rows say is what is sealed.
-    covered = counted(on, sealed.counts, absent=await ledger.count_missing(on), overdue=_overdue(covered, sealed))
     body = {
         "date": on.isoformat(),
-        "writtenAt": now.isoformat(),
+        "writtenAt": time_text(now),
         "rosterVersion": versions[0].version if versions else None,
-        "coverage": covered.as_row(),
+        "coverage": (await coverage_of(ledger, on, now)).as_row(),
         "counts": {status.value: sealed.counts[status] for status in sorted(sealed.counts)},
         "nonDelivered": sealed.lacking,
         "nonDeliveredTotal": sealed.lacking_total,
@@ -146,6 +152,99 @@ async def _made(ledger: Ledger, on: date, now: datetime) -> tuple[Certificate, S
         "rowsFileHash": hashlib.sha256(sealed.lines).hexdigest(),
         "previousHash": None if previous is None else previous.hash,
     }
-    if known is not None and _content(known.body) == _content(body):
+    if known is not None and _content(known.body) == _content(body) and _is_whole(known):
         return known, sealed, False
     return _record({**body, "hash": hash_of(body)}), sealed, True
+
+
+def _content(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in OF_THE_WRITING}
+
+
+def _record(body: Mapping[str, Any]) -> Certificate:
+    return Certificate(
+        date=date.fromisoformat(body["date"]),
+        written_at=parse_time(body["writtenAt"]),
+        roster_version=body["rosterVersion"],
+        counts=body["counts"],
+        rows_hash=body["rowsHash"],
+        previous_hash=body["previousHash"],
+        hash=body["hash"],
+        body=body,
+    )
+
+
+def _write_files(home: Home, made: Certificate, lines: bytes) -> None:
+    path = certificate_file(home, made.date)
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    # The list first: a certificate that is there has one beside it.
+    write_atomically(rows_file(home, made.date), lines)
+    write_atomically(path, to_pretty_json(made.body) + b"\n")
+
+
+def _is_whole(certificate: Certificate) -> bool:
+    """Whether its hash is that of what it says."""
+    body = certificate.body
+    try:
+        said = _record(body)
+    except (KeyError, TypeError, ValueError):
+        return False
+    unsigned = {name: value for name, value in body.items() if name != "hash"}
+    return said == certificate and said.hash == hash_of(unsigned)
+
+
+def _file_problems(path: Path, known: Certificate) -> list[str]:
+    try:
+        found = from_json(path.read_bytes())
+    except NotJson as error:
+        return [f"{path.name} is no JSON: {error}"]
+    except OSError as error:
+        return [f"{path.name}: {error.strerror}"]
+    if found != dict(known.body):
+        return [f"{path.name} is not the certificate that the ledger has"]
+    return []
+
+
+def _chain_problems(chain: Sequence[Certificate]) -> list[str]:
+    """What is wrong with certificates, newest first: each holds the hash of the one written before it."""
+    problems = [f"the certificate of {it.date} is not what was written" for it in chain if not _is_whole(it)]
+    for later, earlier in pairwise(chain):
+        if later.previous_hash != earlier.hash:
+            problems.append(f"the certificate of {later.date} does not follow on that of {earlier.date}")
+    if 0 < len(chain) < CHAIN and chain[-1].previous_hash is not None:
+        problems.append(f"the one written before that of {chain[-1].date} is gone")
+    return problems
+
+
+def _sound_lines(path: Path, known: Certificate) -> bytes | None:
+    """The list of rows, if it is the one that the certificate speaks of."""
+    try:
+        lines = path.read_bytes()
+    except OSError:
+        return None
+    return lines if hashlib.sha256(lines).hexdigest() == known.body["rowsFileHash"] else None
+
+
+def _tell_differences(verdict: Verdict, known: Certificate, sealed: Sealed, lines: bytes | None) -> None:
+    if lines is None:
+        verdict.problems.append(
+            f"the rows of {verdict.date} are not those that were sealed; which of them cannot be told, for"
+            " the list of rows is not there as it was written"
+        )
+        return
+    before, now = lines_in(lines), lines_in(sealed.lines)
+    differing = sorted(one for one in before.keys() | now.keys() if before.get(one) != now.get(one))
+    verdict.differences_total = len(differing)
+    verdict.differences = [
+        Difference(company_id=one, was=_status(before, one), now=_status(now, one))
+        for one in differing[:MOST_DIFFERENCES]
+    ]
+    names = ", ".join(f"{it.company_id} {it.what}" for it in verdict.differences[:MOST_IN_A_LINE])
+    more = ", …" if len(differing) > MOST_IN_A_LINE else ""
+    verdict.problems.append(
+        f"{len(differing):,} of {verdict.rows:,} rows are not as they were sealed: {names}{more}"
+    )
+
+
+def _status(rows: Mapping[str, Line], company_id: str) -> str | None:
+    return rows[company_id].status if company_id in rows else None

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from state.codec import as_camel, to_json
 from state.ledger.base import Ledger
@@ -22,6 +22,13 @@ MOST_LACKING = 1000  # of those without a report so many are named; the rest is 
 SHORT = 16  # hex digits: 8 bytes tell two rows apart, the whole hash is what nobody can forge
 
 
+class Line(NamedTuple):
+    """What the list of rows says of one of them."""
+
+    short_hash: str
+    status: str
+
+
 @dataclass(slots=True)
 class Sealed:
     """A date's rows: how many stand where, who has no report and why, and what proves it."""
@@ -31,11 +38,10 @@ class Sealed:
     lacking_total: int = 0
     rows: int = 0
     rows_hash: str = ""
-    lines: bytearray = field(default_factory=bytearray)  # "0f3c… company" for each row, by company
-    statuses: dict[str, Status] = field(default_factory=dict)  # kept where they are asked for
+    lines: bytearray = field(default_factory=bytearray)  # "0f3c… delivered acme" a row, by company
 
 
-async def seal(ledger: Ledger, on: date, *, with_statuses: bool = False) -> Sealed:
+async def seal(ledger: Ledger, on: date) -> Sealed:
     """Read all rows of a date with their sends, page by page, and seal them.
 
     Raises:
@@ -45,11 +51,9 @@ async def seal(ledger: Ledger, on: date, *, with_statuses: bool = False) -> Seal
     async for one, sends in _rows(ledger, on):
         row = canonical(row_of(one, sends))
         whole.update(row + b"\n")
-        sealed.lines += f"{short_hash(row)} {one.company_id}\n".encode()
+        sealed.lines += f"{short_hash(row)} {one.status.value} {one.company_id}\n".encode()
         sealed.rows += 1
         sealed.counts[one.status] += 1
-        if with_statuses:
-            sealed.statuses[one.company_id] = one.status
         if not one.status.is_delivered and one.status is not Status.EXCUSED:
             _name(sealed, one)
     sealed.rows_hash = whole.hexdigest()
@@ -79,12 +83,12 @@ def short_hash(row: bytes) -> str:
     return hashlib.sha256(row).hexdigest()[:SHORT]
 
 
-def hashes_in(lines: bytes) -> dict[str, str]:
-    """The list of rows back: the short hash of each company."""
+def lines_in(lines: bytes | bytearray) -> dict[str, Line]:
+    """The list of rows back, by company."""
     found = {}
     for line in lines.decode().splitlines():
-        short, _, company_id = line.partition(" ")
-        found[company_id] = short
+        short, status, company_id = line.split(" ", 2)
+        found[company_id] = Line(short, status)
     return found
 
 
@@ -101,7 +105,12 @@ def _name(sealed: Sealed, one: Obligation) -> None:
     if len(sealed.lacking) < MOST_LACKING:
         reason = one.error or one.reason
         sealed.lacking.append(
-            {"companyId": one.company_id, "status": one.status.value, "reason": reason, "attempts": one.attempts}
+            {
+                "companyId": one.company_id,
+                "status": one.status.value,
+                "reason": reason,
+                "attempts": one.attempts,
+            }
         )
 
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from handlers.reporting.base import Rendered
+from state.codec import NotJson, from_json
 from state.disk import write_whole
 
 FOLDER = "reports"
@@ -39,3 +43,29 @@ def _write(path: Path, rendered: Rendered) -> None:
     write_whole(path.with_suffix(".txt"), rendered.text.encode())
     write_whole(path.with_suffix(".html"), rendered.html.encode())
     write_whole(path, rendered.json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A report as it lies in its folder."""
+
+    rendered: Rendered
+    body: Mapping[str, Any]  # what the JSON says
+
+
+async def kept(logs: Path, day: date, company_id: str) -> Kept | None:
+    """Read the copies back; None where they are not there, or not whole."""
+    return await asyncio.to_thread(_read, kept_path(logs, day, company_id))
+
+
+def _read(path: Path) -> Kept | None:
+    try:
+        data = path.read_bytes()
+        body = from_json(data)
+        text = path.with_suffix(".txt").read_text("utf-8")
+        html = path.with_suffix(".html").read_text("utf-8")
+    except (OSError, NotJson, UnicodeDecodeError):
+        return None
+    if not isinstance(body, dict) or not text or not html:
+        return None
+    return Kept(rendered=Rendered(text=text, html=html, json=data), body=body)

@@ -58,14 +58,10 @@ class _Desk(Generic[T]):
     async def _write(self, batch: Sequence[tuple[T, asyncio.Future[bool]]]) -> None:
         try:
             refused = await self._call([one for one, _ in batch])
-        except BaseException as error:
-            # Whatever it is belongs to those who wait for it; cancelled, they are told that it is down.
-            told = error if isinstance(error, Exception) else LedgerDown("the writer is closing")
+        except LedgerError as error:
             for _, answer in batch:
                 if not answer.done():
-                    answer.set_exception(told)
-            if not isinstance(error, LedgerError):
-                raise
+                    answer.set_exception(error)
             return
         for one, answer in batch:
             if not answer.done():

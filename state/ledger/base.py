@@ -82,6 +82,13 @@ class Obligations(Protocol):
         """Write those that are not there yet, planned or excused; how many were."""
         ...
 
+    async def replan(self, obligations: Sequence[Obligation], now: datetime) -> int:
+        """Write over those that nobody has worked on yet, where times or excuse have changed; how many were.
+
+        One whose deadline has passed, as it was or as it would be, is left as it is.
+        """
+        ...
+
     async def mark_due(self, now: datetime) -> int:
         """Show as due what has become so. `claim` does not wait for it."""
         ...
@@ -271,5 +278,8 @@ class Ledger(Roster, Obligations, Looking, Proofs, Protocol):
     async def yield_lead(self, name: str, owner: str, now: datetime) -> None: ...
 
     async def prune(self, before: date) -> int:
-        """Delete what belongs to dates before one; how many obligations there were."""
+        """Delete the obligations of dates before one, their sends and events; how many there were.
+
+        Certificates, plans and the audit stay: they are few, and are what remains to be shown.
+        """
         ...

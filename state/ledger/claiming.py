@@ -29,6 +29,30 @@ def plan(obligations: Sequence[Obligation], now: datetime) -> Script[int]:
     return len(written)
 
 
+# A deadline that has passed says what was promised, and no change of the roster makes a promise of the past.
+_REPLAN = """
+UPDATE obligation SET status = owed.status, due_at = owed.due_at, deadline_at = owed.deadline_at,
+    reason = owed.reason, roster_version = owed.roster_version,
+    ready_at = CASE WHEN owed.status = 'planned' THEN owed.due_at END
+FROM owed WHERE obligation.date = owed.date AND obligation.company_id = owed.company_id
+    AND obligation.attempts = 0 AND obligation.status IN ('planned', 'due', 'excused')
+    AND obligation.deadline_at > $1 AND owed.deadline_at > $1
+    AND ((obligation.status = 'excused') <> (owed.status = 'excused')
+        OR (owed.status = 'planned'
+            AND (obligation.due_at <> owed.due_at OR obligation.deadline_at <> owed.deadline_at)))
+RETURNING obligation.company_id, obligation.date, obligation.reason"""
+
+
+def replan(obligations: Sequence[Obligation], now: datetime) -> Script[int]:
+    """Bring what nobody has begun up to what is owed by now; how many were changed."""
+    changed = yield Query(_REPLAN, (now,), (given("owed", obligations, of=Obligation),))
+    excused = [row for row in changed if row["reason"] is not None]
+    yield from note(excused, now, "obligation.excused", lambda row: str(row["reason"]))
+    planned = [row for row in changed if row["reason"] is None]
+    yield from note(planned, now, "obligation.replanned", lambda _: "the roster has changed")
+    return len(changed)
+
+
 def mark_due(now: datetime, limit: int) -> Script[int]:
     """Say of those whose time has come that it has."""
     keys = yield Query(

@@ -41,6 +41,7 @@ class PostgresLedger(ScriptedLedger):
         self._pool: Any = None
         self._is_migrated = False
         self._making = asyncio.Lock()
+        self._migrating = asyncio.Lock()
 
     async def open(self, now: datetime) -> None:
         """Do nothing yet: a start never needs the server."""
@@ -91,7 +92,7 @@ class PostgresLedger(ScriptedLedger):
 
     async def _migrated(self) -> None:
         """Bring the tables up to date with the first call that reaches the server."""
-        async with self._making:
+        async with self._migrating:
             if not self._is_migrated:
                 async with self._connection() as connection, connection.transaction():
                     await _migrate(connection, None)
@@ -99,8 +100,9 @@ class PostgresLedger(ScriptedLedger):
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        if self._pool is None:
-            self._pool = await _make_pool(self._url)
+        async with self._making:
+            if self._pool is None:
+                self._pool = await _make_pool(self._url)
         pool = self._pool
         try:
             connection = await pool.acquire(timeout=ACQUIRE_S)

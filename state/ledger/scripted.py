@@ -99,6 +99,9 @@ class ScriptedLedger(ABC):
     async def plan(self, obligations: Sequence[Obligation], now: datetime) -> int:
         return await self._write(lambda: claiming.plan(obligations, now))
 
+    async def replan(self, obligations: Sequence[Obligation], now: datetime) -> int:
+        return await self._write(lambda: claiming.replan(obligations, now))
+
     async def mark_due(self, now: datetime) -> int:
         return await self._portions(lambda most: lambda: claiming.mark_due(now, most))
 

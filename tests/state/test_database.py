@@ -15,10 +15,12 @@ import pytest
 from state import database as database_module
 from state.database import (
     Database,
+    StoreBusy,
     StoreConflict,
     StoreDamaged,
     StoreError,
     StoreFull,
+    StoreReadOnly,
     as_store_error,
     connect,
 )
@@ -362,7 +364,8 @@ def error_of(code: int) -> sqlite3.Error:
         (sqlite3.SQLITE_CONSTRAINT_UNIQUE, StoreConflict),
         (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, StoreConflict),
         (sqlite3.SQLITE_CONSTRAINT_NOTNULL, StoreError),
-        (sqlite3.SQLITE_BUSY, StoreError),
+        (sqlite3.SQLITE_BUSY, StoreBusy),
+        (sqlite3.SQLITE_READONLY, StoreReadOnly),
     ],
 )
 def test_an_error_of_sqlite_is_named_for_what_happened(code: int, named: type[StoreError]) -> None:

@@ -1,0 +1,92 @@
+"""What follows from a send: a plain function from what came of it to the next step."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tenacity import RetryCallState
+from tenacity.wait import wait_exponential_jitter
+
+from state.ledger.records import Obligation, Send, Status, delivered_status
+from state.records import DeliveryState
+
+FIRST_WAIT_S, LONGEST_WAIT_S, JITTER_S = 30.0, 600.0, 15.0
+# A report is of use on its own day; when it is tried for the first time after that, it is tried so often.
+DAY = timedelta(hours=24)
+LEAST_ATTEMPTS = 5
+
+_WAIT = wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=JITTER_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What came of one send."""
+
+    state: DeliveryState  # never INTENDED
+    proof: str | None = None
+    error: str | None = None
+    retry_after: timedelta | None = None
+
+
+class Next(StrEnum):
+    """What is done after a send."""
+
+    DONE = "done"  # it is proved
+    NEXT_CHANNEL = "next-channel"  # this one will never take it, and there is another
+    RETRY = "retry"  # known not to have arrived: later
+    GIVE_UP = "give-up"  # known not to have arrived, and trying again cannot help, or its day is over
+    LOOK_INTO = "look-into"  # it may have arrived
+
+
+def decide(sent: Sent, obligation: Obligation, now: datetime, *, has_another: bool) -> Next:
+    """What is to be done. What may have arrived is never tried on another channel."""
+    if sent.state is DeliveryState.DELIVERED:
+        return Next.DONE
+    if sent.state is DeliveryState.UNKNOWN:
+        return Next.LOOK_INTO
+    if sent.state is DeliveryState.FAILED:
+        return Next.NEXT_CHANNEL if has_another else Next.GIVE_UP
+    return Next.RETRY if may_retry(obligation, now) else Next.GIVE_UP
+
+
+def may_retry(obligation: Obligation, now: datetime) -> bool:
+    """Whether there is sense in trying again: on its day always, later a few times."""
+    return now < obligation.due_at + DAY or obligation.attempts < LEAST_ATTEMPTS
+
+
+def retry_at(obligation: Obligation, now: datetime, asked: timedelta | None = None) -> datetime:
+    """When to try again: later each time, not before the receiver asked for, and once before the deadline.
+
+    A wait that would pass over the deadline is cut to half of what is left, but for what was asked.
+    """
+    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+    state.attempt_number = max(1, obligation.attempts)
+    wait = timedelta(seconds=_WAIT(state))
+    left = obligation.deadline_at - now
+    if timedelta(0) < left < wait:
+        wait = left / 2
+    return now + max(wait, asked or timedelta(0))
+
+
+def status_of(next_: Next, obligation: Obligation, now: datetime, rung: str, *, is_degraded: bool) -> Status | None:
+    """Where it leaves the obligation; None where it stays open."""
+    if next_ is Next.DONE:
+        # The template is no poor stand-in where no model is configured.
+        return delivered_status(obligation, now, rung if is_degraded else None)
+    return {Next.GIVE_UP: Status.FAILED, Next.LOOK_INTO: Status.UNKNOWN}.get(next_)
+
+
+class Review(StrEnum):
+    """What is done about a report of which nobody knows whether it has arrived."""
+
+    WAIT = "wait"  # for the answer may still come
+    SEND_AGAIN = "send-again"  # once, by the same id, by which the receiver drops a second copy
+    ASK = "ask"  # only a person can say
+
+
+def review(send: Send | None, now: datetime, resend_after: timedelta, *, may_repeat: bool) -> Review:
+    """What to do about the newest send that had no answer; `may_repeat`: a second copy shows as one."""
+    if send is None or not may_repeat or send.attempts > 1:
+        return Review.ASK
+    since = send.ended_at or send.intended_at
+    return Review.SEND_AGAIN if now >= since + resend_after else Review.WAIT
