@@ -3,6 +3,9 @@
 HANDLERS = {
     "nightly-batch": "handlers.nightly_batch:nightly_batch",
     "send-digest": "handlers.send_digest:send_digest",
+    "daily-reports": "handlers.daily_reports:daily_reports",
+    "backup-reports": "handlers.backup_reports:backup_reports",
+    "write-reports": "handlers.write_reports:write_reports",
     "heartbeat": "handlers.heartbeat:heartbeat",
     "command": "handlers.command:command",
 }

@@ -13,6 +13,7 @@ from importlinter.cli import lint_imports
 import daemon.cli
 import daemon.notify
 import handlers
+import handlers.llm
 import handlers.reporting.sources
 import state.ledger
 
@@ -45,6 +46,7 @@ MAKING_JSON = {
 TABLES: Mapping[str, Iterable[str]] = {
     "daemon.notify.CHANNELS": daemon.notify.CHANNELS.values(),
     "handlers.HANDLERS": handlers.HANDLERS.values(),
+    "handlers.llm.PROVIDERS": handlers.llm.PROVIDERS.values(),
     "handlers.reporting.sources.SOURCES": handlers.reporting.sources.SOURCES.values(),
     "state.ledger.LEDGERS": state.ledger.LEDGERS.values(),
     "daemon.cli.COMMANDS": [row.command for row in daemon.cli.COMMANDS.values()],

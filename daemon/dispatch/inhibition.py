@@ -26,6 +26,7 @@ RULES = (
     Rule(source="handler.failing", targets=("task.failed", "schedule.late"), equal=("handler",)),
     Rule(source="state.unsaved", targets=("backup.failed", "digest.unwritten")),
     Rule(source="database.down", targets=("report.*", "task.failed", "handler.failing", "schedule.late")),
+    Rule(source="llm.degraded", targets=("llm.provider-down",)),
     Rule(source="redis.down", targets=("queue.*",)),
 )
 

@@ -48,6 +48,7 @@ class Reading:
     refused: int = 0
     spoilt: dict[str, None] = field(default_factory=dict)  # ids of refused rows, in their order
 
+    kept: int = 0
     is_torn: bool = False  # something could not even be told apart into fields: whose row it was is unknown
 
     def take(self, row: Row) -> Company | None:
@@ -96,10 +97,9 @@ async def import_roster(
         LedgerError: nothing is changed, or all of it.
     """
     reading = Reading(channels)
-    kept: list[str] = []
     is_accepted = _judge(is_confirmed)
     change = await ledger.import_companies(
-        _batches(ledger, file, reading, kept),
+        _batches(ledger, file, reading),
         import_id=uuid.uuid4().hex,
         now=now,
         on=joining_date(now),
@@ -110,7 +110,7 @@ async def import_roster(
         change=change,
         refusals=tuple(reading.refusals),
         refused=reading.refused,
-        kept=len(kept),
+        kept=reading.kept,
         is_shrinking=not is_accepted(change),
     )
 
@@ -119,9 +119,7 @@ def _judge(is_confirmed: bool) -> Callable[[RosterChange], bool]:
     return lambda change: is_confirmed or change.shrinks_by <= MOST_DEPARTING
 
 
-async def _batches(
-    ledger: Ledger, file: BinaryIO, reading: Reading, kept: list[str]
-) -> AsyncIterator[list[Company]]:
+async def _batches(ledger: Ledger, file: BinaryIO, reading: Reading) -> AsyncIterator[list[Company]]:
     """The companies of a file, some hundreds at a time; each batch is read and judged beside the loop."""
     rows = read_rows(file)
 
@@ -136,7 +134,7 @@ async def _batches(
         if companies:
             yield companies
     async for spared in _spared(ledger, reading):
-        kept.extend(company.id for company in spared)
+        reading.kept += len(spared)
         yield spared
 
 

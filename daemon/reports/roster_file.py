@@ -77,7 +77,7 @@ class _Elements:
         self._begin = begin
         self._file = file
         self._raw = bytearray()
-        self._is_too_long = False
+        self._problem: str | None = None
         self._line = 1
         self._began_on = 0  # the line on which the element began; 0 before its first byte
         self._depth = 0
@@ -130,7 +130,11 @@ class _Elements:
         """Whether the mark ends an element; what does not belong to it is left out."""
         if mark == b"\n":
             self._line += 1
-            self._is_text = False
+            if self._is_text:
+                # What follows is taken for the next element: most rosters have one company a line.
+                self._is_text, self._depth = False, 1
+                self._problem = self._problem or "a quote is missing on this line"
+                return True
         elif mark == b'"':
             self._is_text = not self._is_text
         elif mark == b"\\":
@@ -139,7 +143,7 @@ class _Elements:
             self._depth += 1
             if self._depth == 1:
                 return False
-        elif mark in b"]}":
+        elif mark == b"]" or (mark == b"}" and self._depth > 1):
             self._depth -= 1
             if self._depth == 0:
                 return True
@@ -155,16 +159,16 @@ class _Elements:
                 return
             self._began_on = self._line
         if len(self._raw) + len(part) > LONGEST_ROW:
-            self._is_too_long = True
+            self._problem = f"longer than {LONGEST_ROW:,} bytes"
             self._raw.clear()
-        if not self._is_too_long:
+        if self._problem is None:
             self._raw += part
 
     def _taken(self) -> tuple[int, bytes, str | None]:
         raw, line = bytes(self._raw.strip(_BLANK)), self._began_on or self._line
-        problem = f"longer than {LONGEST_ROW:,} bytes" if self._is_too_long else None
+        problem = self._problem
         self._raw.clear()
-        self._began_on, self._is_too_long = 0, False
+        self._began_on, self._problem = 0, None
         return line, raw, problem
 
 

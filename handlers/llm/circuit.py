@@ -78,7 +78,7 @@ class Circuit:
         if is_probe:
             self._is_probed = False
 
-    def note(self, failure: ProviderError | None) -> "Change":
+    def note(self, failure: ProviderError | None) -> Change:
         """Take note of a failure, or of an answer; at once, so that nobody asks who need not.
 
         An answer that was no good is one: the provider is there.
@@ -91,29 +91,34 @@ class Circuit:
             self.breaker = after_failure(before, failure.trouble, failure.retry_after, now)
         return Change(before, self.breaker, failure)
 
-    async def tell(self, change: "Change") -> None:
+    async def tell(self, change: Change) -> None:
         """Keep what was noted, and alert where it is news."""
         before, after = change.before, change.after
         if before.until == after.until and before.is_alerted == after.is_alerted:
             return
-        if after.until is None:
-            log.info("llm.provider-back", extra={"fields": {"provider": self._name}})
+        rest = self._log(change)
         await self._keep()
-        if self.breaker is not after:
-            return  # somebody knows better by now, and tells it
-        if after.is_alerted and change.failure is not None:
-            await self._alert(change.failure, self._rest)
-        elif before.is_alerted:
+        # What others have learned while the disk was at work counts for more, and is told by them.
+        if after.is_alerted and self.breaker == after and change.failure is not None:
+            await self._alert(change.failure, rest)
+        elif before.is_alerted and not self.breaker.is_alerted:
             await self._alerts.resolve(ALERT, labels=self._labels)
 
-    @property
-    def _rest(self) -> timedelta:
-        until = self.breaker.until
-        return timedelta(0) if until is None else until - self._clock.now()
+    def _log(self, change: Change) -> timedelta:
+        """Say what has become of the provider, and give the rest that it gets."""
+        if change.failure is None or change.after.until is None:
+            log.info("llm.provider-back", extra={"fields": {"provider": self._name}})
+            return timedelta(0)
+        rest = change.after.until - self._clock.now()
+        fields = {
+            "provider": self._name,
+            "trouble": change.failure.trouble.value,
+            "error": str(change.failure),
+        }
+        log.warning("llm.provider-left-alone", extra={"fields": fields | {"rest_s": rest.total_seconds()}})
+        return rest
 
     async def _alert(self, error: ProviderError, rest: timedelta) -> None:
-        fields = {"provider": self._name, "trouble": error.trouble.value, "error": str(error)}
-        log.warning("llm.provider-left-alone", extra={"fields": fields | {"rest_s": rest.total_seconds()}})
         advice = ADVICE.get(error.trouble)
         await self._alerts.fire(
             ALERT,

@@ -56,6 +56,4 @@ def honest(company_id: str, day: date, error: SourceError) -> Facts:
 
 def _all_of(answer: Mapping[str, Facts], day: date, asked: Sequence[str]) -> dict[str, Facts]:
     missing = "the source has nothing on this company."
-    return {
-        it: answer.get(it) or Facts(company_id=it, date=day, values={}, problem=missing) for it in asked
-    }
+    return {it: answer.get(it) or Facts(company_id=it, date=day, values={}, problem=missing) for it in asked}

@@ -7,7 +7,7 @@ from enum import StrEnum
 from tenacity import RetryCallState
 from tenacity.wait import wait_exponential_jitter
 
-from state.ledger.records import Obligation, Send, Status, delivered_status
+from state.ledger.records import Obligation, Status, delivered_status
 from state.records import DeliveryState
 
 FIRST_WAIT_S, LONGEST_WAIT_S, JITTER_S = 30.0, 600.0, 15.0
@@ -68,7 +68,9 @@ def retry_at(obligation: Obligation, now: datetime, asked: timedelta | None = No
     return now + max(wait, asked or timedelta(0))
 
 
-def status_of(next_: Next, obligation: Obligation, now: datetime, rung: str, *, is_degraded: bool) -> Status | None:
+def status_of(
+    next_: Next, obligation: Obligation, now: datetime, rung: str, *, is_degraded: bool
+) -> Status | None:
     """Where it leaves the obligation; None where it stays open."""
     if next_ is Next.DONE:
         # The template is no poor stand-in where no model is configured.
@@ -84,9 +86,13 @@ class Review(StrEnum):
     ASK = "ask"  # only a person can say
 
 
-def review(send: Send | None, now: datetime, resend_after: timedelta, *, may_repeat: bool) -> Review:
-    """What to do about the newest send that had no answer; `may_repeat`: a second copy shows as one."""
-    if send is None or not may_repeat or send.attempts > 1:
+def review(
+    times: int, since: datetime | None, now: datetime, resend_after: timedelta, *, may_repeat: bool
+) -> Review:
+    """What to do about a report whose answer was lost so many times, the last time at `since`.
+
+    `may_repeat`: a second copy by the same id shows as one.
+    """
+    if since is None or not may_repeat or times > 1:
         return Review.ASK
-    since = send.ended_at or send.intended_at
     return Review.SEND_AGAIN if now >= since + resend_after else Review.WAIT

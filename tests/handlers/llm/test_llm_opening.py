@@ -68,7 +68,7 @@ async def test_a_strict_server_writes_the_report(world: World, speaks: str) -> N
 FAULTS: dict[str, Script] = {
     "429 for ten minutes": saying(429, "", Retry_After="600"),
     "500": saying(500, "", x_should_retry="false"),
-    "garbage": saying(200, '{"is_this": "\u0000 what you want?"}'),
+    "garbage": saying(200, '{"is_this": "what you want?"}'),
     "context overflow": saying(400, openai_error("context_length_exceeded")),
     "no money": saying(429, openai_error("insufficient_quota")),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daemon.clock import VirtualClock
-from handlers.llm.base import Prose, Trouble
+from handlers.llm.base import Prose, ProviderError, Trouble
 from handlers.llm.breaker import Standing
 from handlers.llm.chain import Ladder
 from handlers.llm.circuit import Circuit
@@ -168,3 +168,22 @@ async def test_a_full_disk_keeps_no_provider_from_being_asked_or_left_alone(
         prose = await after(world.clock, ladder.write(brief(), deadline=world.clock.now() + HOUR))
         assert prose.rung == "b"
     assert len(first.asked_at) == 1
+
+
+@pytest.mark.parametrize(
+    "then", [None, Trouble.TRANSIENT, Trouble.MONEY], ids=["an answer", "a failure", "no money"]
+)
+async def test_what_is_learned_while_the_disk_is_at_work_leaves_no_alert_that_is_not_true(
+    world: World, then: Trouble | None
+) -> None:
+    circuit = Circuit("a", "id", world.store, world.house.alerts, world.clock)
+    await circuit.tell(circuit.note(ProviderError("gone", trouble=Trouble.GONE)))
+    first = asyncio.ensure_future(circuit.tell(circuit.note(None)))
+    await asyncio.sleep(0)
+    assert not first.done()
+    later = circuit.note(None if then is None else ProviderError("later", trouble=then))
+    await asyncio.gather(first, circuit.tell(later))
+    assert world.open_alerts() == (["llm.provider-down"] if then is Trouble.MONEY else [])
+    opening = circuit.note(ProviderError("gone", trouble=Trouble.GONE))
+    await asyncio.gather(circuit.tell(opening), circuit.tell(circuit.note(None)))
+    assert world.open_alerts() == []

@@ -1,0 +1,65 @@
+"""Who is owed a report and has no obligation written down: the check on the planner, and its stand-in."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from daemon.reports.calendar import Timing, joinings, local_date, obligation_for
+from state.ledger.base import Ledger
+from state.ledger.records import Company, Obligation, Status
+
+PAGE = 1000
+VERSIONS = 100  # of the roster, to tell when somebody joined
+
+
+async def plan_missing(
+    ledger: Ledger,
+    day: date,
+    timing: Timing,
+    now: datetime,
+    *,
+    company_ids: Collection[str] | None = None,
+    most: int = 100_000,
+) -> list[Obligation]:
+    """Write what nobody has planned of a date that has begun for the company; what was written.
+
+    At most so many companies are looked at; another call goes on.
+
+    Raises:
+        LedgerError: the ledger does not answer; what is written by then stays.
+    """
+    if not await ledger.count_missing(day):
+        return []
+    versions = await ledger.roster_versions(VERSIONS)
+    version, joined = versions[0].version if versions else 0, joinings(versions)
+    written: list[Obligation] = []
+    looked_at, after = 0, ""
+    while looked_at < most and (page := await _page(ledger, day, after)):
+        after, looked_at = page[-1].id, looked_at + len(page)
+        owed = [
+            obligation_for(
+                company,
+                day,
+                timing,
+                roster_version=version,
+                now=now,
+                joined_at=None if company.joined_on is None else joined.get(company.joined_on),
+            )
+            for company in page
+            if day <= local_date(company, now) and (company_ids is None or company.id in company_ids)
+        ]
+        await ledger.plan(owed, now)
+        written += [one for one in owed if one.status is Status.PLANNED]
+    return written
+
+
+async def _page(ledger: Ledger, day: date, after: str) -> list[Company]:
+    """A page of those without an obligation. They are few, unless all of them are."""
+    ids = await ledger.missing(day, after=after, limit=PAGE)
+    if not ids:
+        return []
+    wanted, found = set(ids), list[Company]()
+    while wanted and (page := await ledger.companies(after=after, limit=PAGE, on=day)):
+        found += [one for one in page if one.id in wanted]
+        wanted -= {one.id for one in page}
+        after = page[-1].id
+    return found

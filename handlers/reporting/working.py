@@ -1,0 +1,67 @@
+"""How the handlers of reports use the writer, and what they answer when it cannot work."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from daemon.context import Context
+from daemon.engine.handler import Cancel, Done, HandlerError, Outcome
+from handlers.reporting.run import Stopped, Wish
+from handlers.reporting.tally import Tally
+from handlers.reporting.writer import Writer, writer_of
+from state.ledger.base import Ledger
+from state.ledger.errors import LedgerDown, LedgerError
+from state.records import Lane, Trigger
+
+NOT_CONFIGURED = "no reports are configured; add the key reports to the config"
+LEDGER_PAUSE = timedelta(seconds=30)  # before a ledger that refused is asked again
+RESEND = "resend"
+
+
+async def with_writer(ctx: Context, work: Callable[[Ledger, Writer], Awaitable[Outcome]]) -> Outcome:
+    """Do something with the writer; where that cannot be, the task says when to try again.
+
+    Raises:
+        HandlerError: the ledger failed, or the configuration does.
+    """
+    ledger = ctx.house.ledger
+    if ledger is None:
+        return Cancel(reason=NOT_CONFIGURED)
+    try:
+        writer = await writer_of(ctx.house, ledger)
+    except ValueError as error:
+        raise HandlerError(str(error), permanent=True) from error
+    except RuntimeError as error:
+        raise HandlerError(f"{error}; nothing was begun") from error
+    try:
+        return await work(ledger, writer)
+    except LedgerDown as error:
+        raise HandlerError(f"the ledger: {error}", retry_after=error.retry_after) from error
+    except LedgerError as error:
+        raise HandlerError(f"the ledger: {error}", retry_after=LEDGER_PAUSE) from error
+    except Stopped as error:
+        raise HandlerError(f"{error}; what was not done is owed as before") from error
+
+
+async def make_reports(ctx: Context, writer: Writer, wish: Wish) -> Tally:
+    """Make and send what is owed, after a look at what nobody knows of.
+
+    Raises:
+        LedgerError, Stopped: see `Writer.work`.
+    """
+    await writer.look_into_unknown()
+    tally = await writer.work(wish, ctx.log)
+    if (soonest := await writer.look_into_unknown()) is not None:
+        await ctx.house.enqueue(
+            "write-reports",
+            {"why": RESEND},
+            key=f"write-reports:{RESEND}:{soonest:%Y-%m-%dT%H:%M}",
+            trigger=Trigger.RETRY,
+            lane=Lane.CATCH_UP,
+            scheduled_at=soonest + timedelta(seconds=1),
+        )
+    return tally
+
+
+def done(tally: Tally, **more: object) -> Done:
+    """The answer of a run that came to its end."""
+    return Done(**tally.summary(), **more)

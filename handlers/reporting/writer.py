@@ -1,0 +1,121 @@
+"""The writer: what all runs share, opened once and kept open between them."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+from daemon.context import Services, TaskLog
+from handlers.llm.opening import llm_http, open_ladder
+from handlers.reporting.alarms import Alarms
+from handlers.reporting.base import Source
+from handlers.reporting.producing import Press
+from handlers.reporting.render import Renderer
+from handlers.reporting.run import Run, Stopped, Wish
+from handlers.reporting.sending import Places
+from handlers.reporting.sources import Surroundings, open_source
+from handlers.reporting.tally import Tally
+from handlers.reporting.unknowns import look_into
+from state.ledger.base import Ledger
+from state.ledger.errors import LedgerError
+from state.ledger.records import Outcome, Release
+
+KEPT_AS = "reporting.writer"
+CLOSE_S = 4.0  # the house gives each of what it closes five seconds
+
+
+class Writer:
+    """Makes and sends what is owed. Any number of runs may be at it side by side: what each holds is leased."""
+
+    def __init__(self, house: Services, ledger: Ledger) -> None:
+        """Open all that reports are made by; nothing is asked yet.
+
+        Raises:
+            ValueError: the source or the templates are not fit; the message names the key.
+        """
+        config = house.config
+        assert config.reports is not None, "where there is a ledger, reports are configured"
+        self.ledger = ledger
+        self._house = house
+        self._reports = config.reports
+        self.reserve = config.llm.delivery_reserve
+        allow_private = config.network.allow_private
+        around = Surroundings(clock=house.clock, folder=house.folder, allow_private=allow_private)
+        templates = config.reports.templates
+        renderer = Renderer(house.folder / templates if templates else None)
+        self.source: Source | None = None
+        if config.reports.source is not None:
+            self.source = open_source(config.reports.source, around)
+        self._http = llm_http(config.llm, allow_private=allow_private)
+        self.ladder = open_ladder(config.llm, self._http, house.store, house.alerts, house.clock)
+        self.press = Press(self.ladder, renderer, house.home, ledger, house.alerts, house.clock)
+        self.places = asyncio.Semaphore(config.reports.concurrency)
+        self.channels = Places()
+        self.probe_at_s: dict[str, float] = {}
+        self.sending: set[asyncio.Task[object]] = set()
+        # Few: with a ledger that is down no new intent is written either.
+        self.unrecorded: list[tuple[Outcome, Release | None]] = []
+        self.is_closed = False
+
+    async def work(self, wish: Wish, log: TaskLog) -> Tally:
+        """Make and send what is wished for and owed now.
+
+        Raises:
+            LedgerError: the ledger failed on the way; all that was not done is owed as before.
+            Stopped: the writer is being closed.
+        """
+        if self.is_closed:
+            raise Stopped("the writer is closed")
+        await self.record_rest()
+        return await Run(self, self._house, self.ledger, wish, log).all()
+
+    async def look_into_unknown(self) -> datetime | None:
+        """Do what can be done about lost answers; when to look again, where there is something to wait for.
+
+        Raises:
+            LedgerError: the ledger failed.
+        """
+        return await look_into(
+            self.ledger,
+            self._house.notify.channels,
+            Alarms(self._house.alerts),
+            self._house.clock.now(),
+            self._reports.resend_after,
+        )
+
+    async def record_rest(self) -> None:
+        """Write what the ledger could not take before.
+
+        Raises:
+            LedgerError: it still cannot.
+        """
+        while self.unrecorded:
+            outcome, release = self.unrecorded[0]
+            await self.ledger.record_outcomes(self._house.owner, [outcome])
+            if release is not None:
+                await self.ledger.release(self._house.owner, [release])
+            self.unrecorded = [it for it in self.unrecorded if it[0] is not outcome]
+
+    async def close(self) -> None:
+        """Begin nothing more, let what is being sent come to its end, and let go of everything."""
+        self.is_closed = True
+        if self.sending:
+            await asyncio.wait(self.sending, timeout=CLOSE_S)
+        with suppress(LedgerError):
+            await self.record_rest()
+        if self.source is not None:
+            await self.source.close()
+        await self.ladder.close()
+        await self._http.close()
+
+
+async def writer_of(house: Services, ledger: Ledger) -> Writer:
+    """The writer of this house.
+
+    Raises:
+        ValueError: see `Writer`.
+    """
+
+    async def make() -> Writer:
+        return await asyncio.to_thread(Writer, house, ledger)
+
+    return await house.kept.get(KEPT_AS, make)
