@@ -6,25 +6,21 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from daemon.check import SECTIONS, Prepared
+from daemon.check import Prepared
 from daemon.clock import Clock
 from daemon.config import Config
 from daemon.context import Context, Services
 from daemon.dispatch.dispatcher import Dispatcher
 from daemon.engine.handler import Handler
-from daemon.engine.plan import Plan
 from daemon.engine.queue import Queue, QueueFull
 from daemon.engine.scheduler import Scheduler
 from daemon.engine.worker import Worker
 from daemon.kept import Kept
 from daemon.loops import Periodic
-from daemon.notify import Tools, open_channel
-from daemon.notify.base import Channel
-from daemon.notify.http import HttpClient
 from daemon.notify.notifier import Notifier
+from daemon.opening import backup_of, ledger_of, make_plan, open_channels, places
 from daemon.upkeep.broom import Broom
 from daemon.upkeep.keeper import Keeper
 from daemon.upkeep.pulse import Pulse
@@ -39,9 +35,9 @@ from state.digests import Digests
 from state.home import Home
 from state.items import Items
 from state.ledger.base import Ledger
-from state.ledger.choice import make_ledger
-from state.records import Lane, Severity, Task, TaskState, Trigger
-from state.recovery import Opening, open_home
+from state.ledger.errors import LedgerDamaged
+from state.records import Severity, Task, TaskState, Trigger
+from state.recovery import Opening, StateUnreadable, open_home
 from state.snapshot import Snapshot
 from state.store import Store
 
@@ -102,7 +98,7 @@ class App:
             self._punctuality,
             self.saver,
             self.pulse,
-            Keeper(home, clock, self.alerts),
+            Keeper(home, clock, self.alerts, backup_of(ledger, home)),
             Broom(store, clock, self.alerts, timedelta(days=config.queue.history_days)),
         ]
         self._services = self._make_services()
@@ -123,8 +119,7 @@ class App:
             app = cls(prepared, home, clock, store, ledger)
             try:
                 await app._tell_of(opening)
-                if ledger is not None:
-                    await ledger.open(clock.now())
+                await app._open_ledger()
                 await app._recover()
                 yield app
             finally:
@@ -230,6 +225,23 @@ class App:
             folder=self.config.folder,
         )
 
+    async def _open_ledger(self) -> None:
+        """Make the ledger ready, and tell of what had to be put right in it."""
+        if self.ledger is None:
+            return
+        try:
+            await self.ledger.open(self.clock.now())
+        except LedgerDamaged as error:
+            raise StateUnreadable(f"{self.home.ledger}: {error}") from error
+        if problems := getattr(self.ledger, "problems", []):
+            await self.alerts.tell(
+                "ledger.restored",
+                severity=Severity.CRITICAL,
+                summary="the ledger was damaged and is restored; what was open in it is unknown now",
+                details={"problems": problems},
+                advice="nightdesk reports list --status unknown",
+            )
+
     async def _tell_of(self, opening: Opening) -> None:
         """Whatever was found damaged becomes an alert: a state that was lost is never lost silently."""
         fields = {
@@ -295,40 +307,3 @@ class App:
             # The database holds it all; the file is rewritten at the next start.
             log.error("state.unsaved", extra={"fields": {"error": str(error)}})  # noqa: TRY400
         await asyncio.to_thread(self._journal.close)
-
-
-def ledger_of(config: Config, home: Home) -> Ledger | None:
-    """The ledger that is configured, not open yet; None where no reports are made."""
-    if config.reports is None:
-        return None
-    url = config.ledger.url
-    return make_ledger(url if isinstance(url, str) else url.reveal(), home)
-
-
-def make_plan(prepared: Prepared) -> Plan:
-    """The part of the configuration that the engine runs on."""
-    return Plan(
-        handlers=prepared.handlers,
-        schedules={spec.name: spec for spec in prepared.schedules},
-        sections={name: getattr(prepared.config, name) for name in SECTIONS},
-    )
-
-
-def places(config: Config) -> dict[Lane, int]:
-    """How many tasks of each lane may run at once; the alerts' lane is served first."""
-    return {
-        Lane.ALERTS: config.queue.alert_concurrency,
-        Lane.NORMAL: config.queue.concurrency,
-        Lane.CATCH_UP: config.queue.catch_up_concurrency,
-    }
-
-
-def open_channels(
-    prepared: Prepared, clock: Clock, logs: Path | None = None
-) -> tuple[HttpClient, dict[str, Channel]]:
-    """Open what was configured; connections are made when something is sent."""
-    allow_private = prepared.config.network.allow_private
-    http = HttpClient(allow_private=allow_private)
-    tools = Tools(http=http, clock=clock, allow_private=allow_private, logs=logs)
-    entries = prepared.channels
-    return http, {name: open_channel(entry.type, entry.options, tools) for name, entry in entries.items()}

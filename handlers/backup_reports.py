@@ -17,7 +17,7 @@ from state.records import Lane, Severity
 INTERVENED = "backup.intervened"
 # What has been due for less is still being worked on by whoever comes first.
 GRACE = timedelta(minutes=10)
-LOOK_BACK, LOOK_AHEAD = timedelta(days=1), timedelta(days=1)
+DAY = timedelta(days=1)
 AT_WORK = frozenset({Status.LEASED, Status.PRODUCED, Status.SENT})
 PAGE = 1000
 
@@ -42,7 +42,7 @@ async def backup_reports(ctx: Context) -> Outcome:
 
     async def work(ledger: Ledger, writer: Writer) -> Outcome:
         now = ctx.house.clock.now()
-        days = days_around(now)
+        days = days_of(now)
         stuck, overdue = await left_lying(ledger, now)
         ensured = await ensure(ledger, days, timing=timing_of(ctx.house.config), now=now)
         found = Found(missing=ensured.planned, failed=ensured.reopened, stuck=stuck, overdue=overdue)
@@ -55,10 +55,10 @@ async def backup_reports(ctx: Context) -> Outcome:
     return await with_writer(ctx, work)
 
 
-def days_around(now: datetime) -> list[date]:
-    """Yesterday, today and tomorrow of UTC: every local yesterday and today on earth."""
+def days_of(now: datetime) -> list[date]:
+    """Yesterday and today; where tomorrow has begun already, the sweep sees to it."""
     today = now.astimezone(UTC).date()
-    return [today - LOOK_BACK, today, today + LOOK_AHEAD]
+    return [today - DAY, today]
 
 
 async def left_lying(ledger: Ledger, now: datetime) -> tuple[int, int]:

@@ -13,8 +13,6 @@ from state.seal import seal, seal_of
 
 BACKUP_EVERY = timedelta(hours=1)
 BACKUPS_KEPT = 3
-# Pages copied before the reader lets the writer go first: 4 MiB, a few milliseconds.
-PAGES_AT_ONCE = 1000
 
 
 def backups_of(home: Home) -> list[Path]:
@@ -63,7 +61,9 @@ def _copy(database: Path, target_path: Path) -> None:
         contextlib.closing(connect(database, read_only=True)) as source,
         contextlib.closing(sqlite3.connect(target_path)) as target,
     ):
-        source.backup(target, pages=PAGES_AT_ONCE)
+        # In one read of one instant, which in WAL holds up no writer: a copy in parts begins anew with
+        # every commit that comes between, and of a busy daemon it would never be done.
+        source.backup(target, pages=-1)
         target.execute("PRAGMA journal_mode=DELETE")
 
 

@@ -50,6 +50,11 @@ class Home:
         return self.folder / "lock"
 
     @property
+    def ledger(self) -> Path:
+        """The embedded ledger; with one on PostgreSQL there is no such file."""
+        return self.folder / "ledger.db"
+
+    @property
     def beat(self) -> Path:
         """The daemon's proof of life, rewritten in place each second."""
         return self.folder / "beat"

@@ -77,7 +77,7 @@ def _tried(prepared: "Prepared") -> list[dict[str, Any]]:
     """Open every channel that was configured, and go as far with it as one can without a message."""
     import asyncio
 
-    from daemon.app import open_channels
+    from daemon.opening import open_channels
     from daemon.clock import SystemClock
     from daemon.notify.trial import try_out
 

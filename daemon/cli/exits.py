@@ -26,6 +26,7 @@ CODE_OF = {
     "state.recovery:StateUnreadable": UNREADABLE,
     "state.database:StoreTooNew": UNREADABLE,
     "state.database:StoreError": WRONG,
+    "state.ledger.errors:LedgerError": WRONG,
     "daemon.engine.queue:QueueFull": WRONG,
     "daemon.operations.refusals:Unknown": USAGE,
     "daemon.operations.refusals:Unfit": USAGE,

@@ -11,6 +11,7 @@ from state.digest_file import FileState, judge
 from state.digests import as_batch
 from state.examination import examine
 from state.home import Home
+from state.ledger.keeping import fault_of, ledger_backups
 from state.records import Batch
 from state.snapshot import SnapshotDamaged, read
 
@@ -36,6 +37,7 @@ def findings_of(home: Home) -> list[Finding]:
     return [
         *(finding for finding, _ in saved),
         database,
+        *_ledger(home),
         *_backups(home),
         *_digests(home, batches),
         *_kept_aside(home),
@@ -75,6 +77,17 @@ def _database(home: Home, generation: int) -> tuple[Finding, dict[date, list[Bat
         behind = f"it ends at generation {known}, and the state file knows {generation}"
         return Finding(name, False, behind), batches
     return Finding(name, True, f"generation {known}"), batches
+
+
+def _ledger(home: Home) -> Iterator[Finding]:
+    """The embedded ledger and its backups, where there are any."""
+    backups = sorted(ledger_backups(home.backups), reverse=True)
+    for path in ([home.ledger] if home.ledger.exists() or backups else []) + backups:
+        what = str(path.relative_to(home.folder)) if path.is_relative_to(home.folder) else path.name
+        fault = (
+            fault_of(path) if path.exists() else "it is missing; the next start restores it from its backup"
+        )
+        yield Finding(what, fault is None, fault or f"{path.stat().st_size:,} bytes")
 
 
 def _backups(home: Home) -> Iterator[Finding]:

@@ -29,8 +29,8 @@ class Message:
     kind: str  # "digest", "alert", "escalation", "resolved", "report", "health", "test"
     title: str
     text: str = ""  # one or a few paragraphs, parted by blank lines
-    # A page of our own making, every foreign text in it escaped; `text` is then the whole of it in plain. Mail
-    # is sent as these two stand, the rest of the message left out.
+    # A page of our own making, every foreign text in it escaped; `text` is then the whole of it in plain.
+    # Mail is sent as these two stand, the rest of the message left out.
     html: str | None = None
     severity: Severity | None = None
     facts: tuple[tuple[str, str], ...] = ()  # ("Processed", "900")

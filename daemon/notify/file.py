@@ -1,4 +1,4 @@
-"""The channel that writes each message into a file below the logs: a record, by which nobody has been told."""
+"""The channel that writes each message into a file below the logs: a record, by which nobody is told."""
 
 import asyncio
 import re

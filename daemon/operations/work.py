@@ -13,6 +13,7 @@ from daemon.engine.queue import Accepted
 from daemon.operations.alerting import AlertOperations
 from daemon.operations.channels import ChannelOperations
 from daemon.operations.refusals import Unfit, Unknown, fit_args, fit_key, fit_reason, parse_until
+from daemon.operations.reports import ReportOperations
 from state.codec import as_camel, to_json
 from state.digest_file import FileState, file_name
 from state.intake import Intake
@@ -35,6 +36,7 @@ class Operations:
         self._trigger = trigger
         self.alerts = AlertOperations(app)
         self.channels = ChannelOperations(app)
+        self.reports = ReportOperations(app, self.enqueue)
 
     @property
     def is_ready(self) -> bool:

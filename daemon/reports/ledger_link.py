@@ -43,7 +43,7 @@ class LedgerLink:
         return {"kind": self._ledger.name}
 
     async def steps(self, clock: Clock) -> list[Step]:
-        """Whether its tables are up to date, then a row written and read back."""
+        """Whether its tables are as wanted, then a row written and read back."""
         began_s = clock.monotonic()
         try:
             async with asyncio.timeout(WITHIN_S):
@@ -53,7 +53,7 @@ class LedgerLink:
         except LedgerError as error:
             return [_step("connect", str(error), clock, began_s, is_ok=False)]
         said = (
-            f"{len(waiting)} steps of its tables are to be taken" if waiting else "its tables are up to date"
+            f"{len(waiting)} steps of its tables are to be taken" if waiting else "its tables are as wanted"
         )
         first = _step("connect", f"{self._ledger.name}: {said}", clock, began_s)
         began_s = clock.monotonic()

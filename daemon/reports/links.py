@@ -61,7 +61,7 @@ def next_look(finding: Finding, interval: timedelta, now_s: float) -> timedelta:
     if finding.is_up is not False:
         return interval
     # The exponent has a bound: no timedelta holds what fifty doublings make of a second.
-    pause = min(FIRST_RETRY * 2 ** min(finding.failures - 1, 10), LONGEST_RETRY)
+    pause: timedelta = min(FIRST_RETRY * 2 ** min(finding.failures - 1, 10), LONGEST_RETRY)
     to_alert = timedelta(seconds=ALERT_AFTER_S - finding.down_for_s(now_s))
     return min(pause, to_alert) if to_alert > timedelta() else pause
 
@@ -82,7 +82,7 @@ class LinkWatch:
         self._is_told = False
 
     def watch(self, link: Link | None, interval: timedelta) -> None:
-        """Watch this one from now on; with None nothing, and what was said of the one before is taken back."""
+        """Watch this one from now on; with None none, and what was said of the one before is taken back."""
         if self._link is not None:
             self._left.append(self._link)
         self._link, self._interval = link, interval
@@ -158,6 +158,8 @@ class Links:
         self.redis = LinkWatch(RedisLink.name, RedisLink.alert, clock, alerts)
         self.database = LinkWatch(LedgerLink.name, LedgerLink.alert, clock, alerts)
         self.parts = (self.redis, self.database)
+        self._ledger: Ledger | None = None
+        self._is_adopted = False
 
     def adopt(self, config: Config, ledger: Ledger | None) -> None:
         """Watch what the config names."""
@@ -166,7 +168,9 @@ class Links:
             self.redis.watch(None, NOTHING_TO_DO)
         else:
             self.redis.watch(RedisLink(redis.url), redis.check_interval)
-        self.database.watch(None if ledger is None else LedgerLink(ledger), LEDGER_INTERVAL)
+        if ledger is not self._ledger or not self._is_adopted:
+            self.database.watch(None if ledger is None else LedgerLink(ledger), LEDGER_INTERVAL)
+        self._ledger, self._is_adopted = ledger, True
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -26,7 +26,7 @@ from daemon.watch.alerts import Alerts
 from state.codec import parse_time, time_text
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
-from state.ledger.records import Company, Obligation
+from state.ledger.records import Company, Obligation, Status
 from state.records import Severity
 from state.store import Store
 
@@ -75,14 +75,7 @@ async def plan_all(
     what is planned and not begun; one that is not leaves out companies whose date has not changed since.
     It may be cut off anywhere and made again: a company and date are there once.
     """
-    versions = await ledger.roster_versions(VERSIONS)
-    about = Pass(
-        timing=timing,
-        now=now,
-        since=since,
-        joined=joinings(versions),
-        version=versions[0].version if versions else 0,
-    )
+    about = await _begun(ledger, timing, now, since)
     new = changed = 0
     after = ""
     while page := await ledger.companies(after=after, limit=PAGE):
@@ -93,6 +86,26 @@ async def plan_all(
             new += await ledger.plan([one for one, is_absent in part if not is_absent], now)
             changed += await ledger.replan([one for one, _ in part], now) if is_full else 0
     return Planned(new, changed)
+
+
+async def plan_one(ledger: Ledger, company: Company, timing: Timing, now: datetime) -> None:
+    """Bring what is planned for one company up to what the roster says of it by now.
+
+    What is owed no longer is not tried again either; what is being worked on is finished.
+    """
+    owed = owed_to(company, await _begun(ledger, timing, now, None), is_full=True)
+    await ledger.plan([one for one, is_absent in owed if not is_absent], now)
+    await ledger.replan([one for one, _ in owed], now)
+    for one, _ in owed:
+        known = None if one.reason is None else await ledger.obligation(one.key)
+        if known is not None and known.status is Status.DUE and known.deadline_at > now:
+            await ledger.excuse([one.key], one.reason or "", now)
+
+
+async def _begun(ledger: Ledger, timing: Timing, now: datetime, since: datetime | None) -> Pass:
+    versions = await ledger.roster_versions(VERSIONS)
+    version = versions[0].version if versions else 0
+    return Pass(timing=timing, now=now, since=since, joined=joinings(versions), version=version)
 
 
 def owed_to(company: Company, about: Pass, *, is_full: bool) -> list[tuple[Obligation, bool]]:
@@ -140,20 +153,28 @@ class Planner:
         self._clock = clock
         self._config = config
         self._reads_file = True
+        self._is_full = True
         self._again_at: datetime | None = None
 
     def adopt(self) -> None:
         """Look at the roster's file again, for the configuration has been taken anew."""
         self._reads_file = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Bring everything that is planned up to date soon: the roster has changed."""
+        self._is_full = True
         self.woken.set()
 
     async def step(self) -> datetime:
         """Plan, take over the roster's file if that is wanted, and plan what this has changed."""
         now = self._clock.now()
-        is_hourly = self._again_at is not None and now >= self._again_at
+        # Whoever wakes it before its time has changed something.
+        is_full = self._is_full or self._again_at is None or now < self._again_at
+        self._is_full = False
         try:
             # First by the roster as it was, for the days that the daemon was not there.
-            await self._plan(now, is_full=not is_hourly)
+            await self._plan(now, is_full=is_full)
             if self._reads_file and await self._take_file(now):
                 await self._plan(now, is_full=True)
         except LedgerError as error:

@@ -89,7 +89,7 @@ class _Elements:
         piece, is_over = self._begin, False
         while piece:
             if is_over and piece.strip(_BLANK):
-                yield self._line, b"", "this stands after the end of the list and was not read"
+                yield self._behind(piece)
                 return
             for end in self._ends(piece):
                 element = self._taken()
@@ -98,11 +98,16 @@ class _Elements:
                 if element[1] or element[2] or not is_over:
                     yield element
                 if is_over and piece[end:].strip(_BLANK):
-                    yield self._line, b"", "this stands after the end of the list and was not read"
+                    yield self._behind(piece[end:])
                     return
             piece = self._file.read(PIECE)
         if not is_over:
             yield self._began_on or self._line, b"", _NO_END
+
+    def _behind(self, rest: bytes) -> tuple[int, bytes, str]:
+        blank = rest[: len(rest) - len(rest.lstrip(_BLANK))]
+        line = self._line + blank.count(b"\n")
+        return line, b"", "this stands after the end of the list and was not read"
 
     def _ends(self, piece: bytes) -> Iterator[int]:
         """Take in a piece; stop behind every comma and bracket that ends an element."""

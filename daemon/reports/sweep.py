@@ -33,6 +33,7 @@ GRACE = timedelta(minutes=2)
 # By then the primary should have begun: stepping in is worth a word.
 LATE_AFTER = timedelta(minutes=10)
 CLEAN_FOR = timedelta(days=1)
+FURTHEST_EAST = timedelta(hours=14)  # of UTC, that any zone is
 PAGE = 1000
 PAGES = 10  # of open obligations that are looked at in a step; there are more only while they are worked off
 NAMED = 5
@@ -161,9 +162,9 @@ class Sweep:
             self._is_first = False
             return set()
         timing, missing = timing_of(config), set[Key]()
-        # No zone is further than a day from UTC: these are all dates that may have begun, or just ended.
-        for day in (now.date() - DAY, now.date(), now.date() + DAY):
-            planned = await plan_missing(self._ledger, day, timing, now, most=PAGES * PAGE)
+        # All dates that have begun somewhere, or have just ended.
+        for day in sorted({now.date() - DAY, now.date(), (now + FURTHEST_EAST).date()}):
+            planned = await plan_missing(self._ledger, day, timing, now)
             missing |= {one.key for one in planned}
         if missing:
             log.warning("sweep.planned", extra={"fields": {"missing": len(missing)}})

@@ -18,11 +18,8 @@ async def plan_missing(
     now: datetime,
     *,
     company_ids: Collection[str] | None = None,
-    most: int = 100_000,
 ) -> list[Obligation]:
     """Write what nobody has planned of a date that has begun for the company; what was written.
-
-    At most so many companies are looked at; another call goes on.
 
     Raises:
         LedgerError: the ledger does not answer; what is written by then stays.
@@ -32,9 +29,9 @@ async def plan_missing(
     versions = await ledger.roster_versions(VERSIONS)
     version, joined = versions[0].version if versions else 0, joinings(versions)
     written: list[Obligation] = []
-    looked_at, after = 0, ""
-    while looked_at < most and (page := await _page(ledger, day, after)):
-        after, looked_at = page[-1].id, looked_at + len(page)
+    after = ""
+    while page := await _page(ledger, day, after):
+        after = page[-1].id
         owed = [
             obligation_for(
                 company,

@@ -1,15 +1,18 @@
-"""Takes the hourly backup of the database."""
+"""Takes the hourly backups: of the database, and of the ledger where that is a file."""
 
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from daemon.clock import Clock
 from daemon.watch.alerts import Alerts
 from state.backups import BACKUP_EVERY, newest_backup_at, take_backup
 from state.database import StoreError
 from state.home import Home
+from state.ledger.errors import LedgerError
 from state.records import Severity
 
 log = logging.getLogger(__name__)
@@ -22,8 +25,11 @@ class Keeper:
 
     name = "backups"
 
-    def __init__(self, home: Home, clock: Clock, alerts: Alerts) -> None:
+    def __init__(
+        self, home: Home, clock: Clock, alerts: Alerts, take_ledger: Callable[[datetime], Path] | None = None
+    ) -> None:
         self.woken = asyncio.Event()
+        self._take_ledger = take_ledger
         self._home = home
         self._clock = clock
         self._alerts = alerts
@@ -36,8 +42,8 @@ class Keeper:
         if newest_at is not None and now - BACKUP_EVERY < newest_at <= now:
             return newest_at + BACKUP_EVERY
         try:
-            path = await asyncio.to_thread(take_backup, self._home, now)
-        except (sqlite3.Error, OSError, StoreError) as error:
+            paths = await asyncio.to_thread(self._take, now)
+        except (sqlite3.Error, OSError, StoreError, LedgerError) as error:
             await self._alerts.fire(
                 "backup.failed",
                 severity=Severity.ERROR,
@@ -45,6 +51,12 @@ class Keeper:
                 advice=f"nightdesk state verify; df -h {self._home.backups}",
             )
             return now + RETRY
-        log.info("backup.taken", extra={"fields": {"path": str(path)}})
+        for path in paths:
+            log.info("backup.taken", extra={"fields": {"path": str(path)}})
         await self._alerts.resolve("backup.failed")
         return now + BACKUP_EVERY
+
+    def _take(self, now: datetime) -> list[Path]:
+        """Both or an error. The ledger goes first: the age of the other says when the next pair is due."""
+        ledger = [] if self._take_ledger is None else [self._take_ledger(now)]
+        return [*ledger, take_backup(self._home, now)]

@@ -7,6 +7,7 @@ from msgspec import field
 
 from daemon.web.alerting import ALERT_ROUTES
 from daemon.web.asking import Answer, Asking
+from daemon.web.reports import REPORT_ROUTES
 from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read, wait_of
 
 ITEMS_BODY = 1024 * 1024
@@ -164,4 +165,5 @@ ROUTES: tuple[Route, ...] = (
     read("/api/digests/{date}", digest),
     do("/api/digests/{date}/send", send_digest, NewSend),
     *ALERT_ROUTES,
+    *REPORT_ROUTES,
 )

@@ -9,6 +9,7 @@ from daemon.engine.queue import QueueFull
 from daemon.operations import Unfit, Unknown
 from state.codec import NotJson
 from state.database import StoreError, StoreFull
+from state.ledger.errors import LedgerError, LedgerFull
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -21,6 +22,8 @@ STATUS_OF: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotJson, HTTPStatus.BAD_REQUEST),
     (StoreFull, HTTPStatus.INSUFFICIENT_STORAGE),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (LedgerFull, HTTPStatus.INSUFFICIENT_STORAGE),
+    (LedgerError, HTTPStatus.SERVICE_UNAVAILABLE),
     (QueueFull, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 

@@ -44,7 +44,7 @@ class Alarms:
         await self._alerts.fire(
             UNKNOWN,
             severity=Severity.ERROR,
-            summary=f"nobody can say whether the report of {self._who(UNKNOWN, labels)} for {day} has arrived",
+            summary=f"nobody knows whether the report of {self._who(UNKNOWN, labels)} for {day} has arrived",
             labels=labels,
             details={"date": day, "channel": channel, "reason": reason},
             advice="look whether it is there, then nightdesk reports resolve "

@@ -4,18 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tenacity import RetryCallState
-from tenacity.wait import wait_exponential_jitter
-
+from daemon.engine.verdict import retry_wait
 from state.ledger.records import Obligation, Status, delivered_status
 from state.records import DeliveryState
 
-FIRST_WAIT_S, LONGEST_WAIT_S, JITTER_S = 30.0, 600.0, 15.0
 # A report is of use on its own day; when it is tried for the first time after that, it is tried so often.
 DAY = timedelta(hours=24)
 LEAST_ATTEMPTS = 5
-
-_WAIT = wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=JITTER_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +54,7 @@ def retry_at(obligation: Obligation, now: datetime, asked: timedelta | None = No
 
     A wait that would pass over the deadline is cut to half of what is left, but for what was asked.
     """
-    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
-    state.attempt_number = max(1, obligation.attempts)
-    wait = timedelta(seconds=_WAIT(state))
+    wait = retry_wait(max(1, obligation.attempts))
     left = obligation.deadline_at - now
     if timedelta(0) < left < wait:
         wait = left / 2

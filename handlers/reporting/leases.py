@@ -1,4 +1,4 @@
-"""The leases of a writer: held on to while it works, and every fenced write of them gathered into few calls."""
+"""The leases of a run: held on to while it works, and its fenced writes gathered into few calls."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from daemon.clock import Clock
 from state.ledger.base import Ledger, Refused
 from state.ledger.errors import LedgerDown, LedgerError
+from state.ledger.marks import Keyed
 from state.ledger.records import Held, Intent, Key, Obligation, Outcome, Produced, Release
 
 LEASE = timedelta(seconds=60)
@@ -17,7 +18,7 @@ RENEW_EVERY = timedelta(seconds=15)  # three may be missed before it runs out
 MOST_AT_ONCE = 200  # rows of one call
 DOWN_TRIES = 3  # of a call that the ledger did not answer; what it had done is not done again
 
-T = TypeVar("T", Produced, Intent, Outcome, Release)
+T = TypeVar("T", bound=Keyed)
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Reports of which nobody knows whether they have arrived: sent once more by the same id, or left to people."""
+"""Reports of which nobody knows whether they arrived: sent once more by the same id, or left to people."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta

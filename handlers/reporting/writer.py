@@ -24,7 +24,7 @@ CLOSE_S = 4.0  # the house gives each of what it closes five seconds
 
 
 class Writer:
-    """Makes and sends what is owed. Any number of runs may be at it side by side: what each holds is leased."""
+    """Makes and sends what is owed. Any number of runs may be at it at once: what each holds is leased."""
 
     def __init__(self, house: Services, ledger: Ledger) -> None:
         """Open all that reports are made by; nothing is asked yet.

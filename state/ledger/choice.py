@@ -19,7 +19,7 @@ def make_ledger(url: str, home: Home) -> Ledger:
     """
     given: tuple[str | Path, ...]
     if url in ("", "sqlite"):
-        kind, given = "sqlite", (home.folder / "ledger.db", home.backups)
+        kind, given = "sqlite", (home.ledger, home.backups)
     elif url.startswith(_SCHEMES):
         kind, given = "postgres", (url,)
     else:

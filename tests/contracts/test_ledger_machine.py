@@ -23,6 +23,7 @@ OWNERS = st.sampled_from(["one", "two", "three"])
 KEYS = st.builds(Key, st.sampled_from(["a", "b", "c"]), st.sampled_from([TODAY, TODAY + DAY]))
 EPOCHS = st.integers(1, 4)
 MADE_UP = 9
+EXAMPLES = {"sqlite": 120, "postgres": 40}
 PICKS = st.integers(0, MADE_UP)
 IDS = st.sampled_from(["x", "y"])
 ENDS = st.sampled_from(
@@ -190,8 +191,8 @@ def test_any_order_of_calls_leaves_what_the_model_says(
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
             machine,
             settings=settings(
-                max_examples=120, stateful_step_count=40, deadline=None, derandomize=True, database=None,
-                suppress_health_check=list(HealthCheck),
+                max_examples=EXAMPLES[kind], stateful_step_count=40, deadline=None, derandomize=True,
+                database=None, suppress_health_check=list(HealthCheck),
                 # To make a failure shorter would take minutes against a real database.
                 phases=[Phase.generate],
             ),

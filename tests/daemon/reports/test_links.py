@@ -1,5 +1,6 @@
 """Links that are watched: alerted after a minute without them, resolved when they are back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,12 +17,11 @@ from daemon.reports.link import LinkDown
 from daemon.reports.links import Finding, Links, found_down, next_look
 from daemon.reports.redis_link import RedisLink
 from daemon.secret import Secret
+from state.ledger.postgres import PostgresLedger
 from state.ledger.sqlite import SqliteLedger
 from state.records import Severity
-from tests.contracts.ledgers import making
 from tests.house import NOW, House
 from tests.postgres import Postgres
-from tests.postgres import running as running_postgres
 from tests.valkey import running
 
 INTERVAL = timedelta(seconds=30)
@@ -188,22 +188,27 @@ async def test_a_real_postgres_killed_is_critical_and_its_return_is_seen(
 ) -> None:
     await house.open()
     links = Links(house.clock, house.app.alerts)
-    with running_postgres(tmp_path / "postgres") as server:
-        ledger = making("postgres", tmp_path, lambda: server)()
+    server = Postgres(tmp_path / "postgres")
+    await asyncio.to_thread(server.make)
+    await asyncio.to_thread(server.start)
+    ledger = PostgresLedger(server.url())
+    try:
         links.adopt(load_config(None, {}), ledger)
         await links.database.step()
         assert links.database.finding.facts == {"kind": "postgres"}
-        server.kill()
+        await asyncio.to_thread(server.kill)
         await links.database.step()
         await house.clock.advance(seconds=60)
         await links.database.step()
         assert [(it.name, it.severity) for it in house.app.alerts.open] == [
             ("database.down", Severity.CRITICAL)
         ]
-        server.start()
+        await asyncio.to_thread(server.start)
         await links.database.step()
         assert house.alerts == []
+    finally:
         await ledger.close()
+        await asyncio.to_thread(server.stop)
 
 
 async def test_the_steps_of_a_ledger_say_which_and_how_far(tmp_path: Path) -> None:
@@ -219,16 +224,9 @@ async def test_the_steps_of_a_ledger_say_which_and_how_far(tmp_path: Path) -> No
     ]
 
 
-async def test_the_steps_of_a_ledger_that_is_away_end_at_once(postgres: Postgres, tmp_path: Path) -> None:
-    ledger = making("postgres", tmp_path, lambda: Away(tmp_path / "nowhere"))()
+async def test_the_steps_of_a_ledger_that_is_away_end_at_once(tmp_path: Path) -> None:
+    ledger = PostgresLedger(Postgres(tmp_path / "nowhere").url())
     steps = await LedgerLink(ledger).steps(SystemClock())
     await ledger.close()
     assert [(it.name, it.is_ok) for it in steps] == [("connect", False)]
     assert "127.0.0.1" not in steps[0].detail
-
-
-class Away(Postgres):
-    """A server that was never started."""
-
-    def new_database(self) -> str:
-        return self.url()

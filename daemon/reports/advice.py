@@ -1,0 +1,145 @@
+"""What to do about what was found: a table of rules, each of which names a command."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.reports.kpis import ALERTING, COVERAGE, FIRST_ATTEMPT, RECOVERY
+
+if TYPE_CHECKING:
+    from daemon.reports.health import Health
+
+MANY_DEGRADED_PERCENT = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """One thing to do."""
+
+    text: str
+    command: str
+
+    def as_row(self) -> dict[str, Any]:
+        """As the API answers it."""
+        return {"text": self.text, "command": self.command}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """When it is given: `holds` answers with what it is about, or with nothing."""
+
+    holds: Callable[["Health"], str]
+    text: str  # {} stands for what it is about
+    command: str
+
+
+def advised(health: "Health") -> list[Advice]:
+    """Every advice whose rule holds, in the order of the table: the gravest first."""
+    found = []
+    for rule in RULES:
+        if about := rule.holds(health):
+            found.append(Advice(text=rule.text.format(about), command=rule.command.format(about)))
+    return found
+
+
+def _ails(name: str) -> Callable[["Health"], str]:
+    def holds(health: "Health") -> str:
+        part = health.component(name)
+        return "" if part is None or not part.is_ailing else part.detail
+
+    return holds
+
+
+def _ailing_channels(health: "Health") -> str:
+    return ", ".join(it.name.removeprefix("channel:") for it in health.channels if it.is_ailing)
+
+
+def _first_ailing_channel(health: "Health") -> str:
+    return next((it.name.removeprefix("channel:") for it in health.channels if it.is_ailing), "")
+
+
+def _count(field: str) -> Callable[["Health"], str]:
+    def holds(health: "Health") -> str:
+        coverage = health.coverage
+        count = 0 if coverage is None else int(getattr(coverage, field))
+        return f"{count:,} of {coverage.date.isoformat()}" if coverage is not None and count else ""
+
+    return holds
+
+
+def _missed(name: str) -> Callable[["Health"], str]:
+    def holds(health: "Health") -> str:
+        kpi = next(it for it in health.kpis if it.name == name)
+        return "" if kpi.is_met else f"{kpi.value:g} {kpi.unit}"
+
+    return holds
+
+
+def _commonest_cause(health: "Health") -> str:
+    week = health.rates.get(7)
+    return f"{week.patterns[0].cause} ({week.patterns[0].count:,} times)" if week and week.patterns else ""
+
+
+def _many_degraded(health: "Health") -> str:
+    coverage = health.coverage
+    if coverage is None or 100 * coverage.degraded < MANY_DEGRADED_PERCENT * max(1, coverage.delivered):
+        return ""
+    return f"{coverage.degraded:,} of {coverage.delivered:,}"
+
+
+def _open_alerts(health: "Health") -> str:
+    return f"{len(health.grave_alerts)}" if health.grave_alerts else ""
+
+
+RULES = (
+    Rule(holds=_ails("state"), text="The state is not sound: {}", command="nightdesk state verify"),
+    Rule(holds=_ails("scheduler"), text="Nothing is being scheduled: {}", command="nightdesk status"),
+    Rule(holds=_ails("ledger"), text="The ledger does not do its work: {}", command="nightdesk test database"),
+    Rule(holds=_ails("redis"), text="Redis does not do its work: {}", command="nightdesk test redis"),
+    Rule(holds=_ails("disk"), text="The disk fills up: {}", command="nightdesk health now"),
+    Rule(holds=_ails("llm"), text="Reports are not written by the best model: {}", command="nightdesk test llm"),
+    Rule(holds=_ailing_channels, text="These channels carry nothing: {}", command="nightdesk test channels"),
+    Rule(holds=_count("missing"), text="Reports are missing: {}", command="nightdesk coverage"),
+    Rule(holds=_count("failed"), text="Reports have failed for good: {}", command="nightdesk coverage"),
+    Rule(
+        holds=_count("unknown"),
+        text="Of some reports nobody knows whether they arrived: {}",
+        command="nightdesk coverage",
+    ),
+    Rule(
+        holds=_missed(FIRST_ATTEMPT),
+        text="Too few first attempts succeed: {}",
+        command="nightdesk health daily",
+    ),
+    Rule(holds=_commonest_cause, text="What reports failed of most in a week: {}", command="nightdesk history"),
+    Rule(
+        holds=_many_degraded,
+        text="Many reports were written by the template: {}",
+        command="nightdesk test llm",
+    ),
+    Rule(
+        holds=_missed(RECOVERY),
+        text="It takes too long until trouble is over: {}",
+        command="nightdesk alerts list",
+    ),
+    Rule(
+        holds=_missed(ALERTING),
+        text="Alerts arrive too late: {}",
+        command="nightdesk test channels",
+    ),
+    Rule(
+        holds=_missed(COVERAGE),
+        text="Not everybody has the report: {}",
+        command="nightdesk coverage",
+    ),
+    Rule(
+        holds=_open_alerts,
+        text="Grave alerts that are open: {}",
+        command="nightdesk alerts list --open",
+    ),
+    Rule(
+        holds=lambda health: ", ".join(health.silences),
+        text="Silences in force: {}",
+        command="nightdesk alerts silences",
+    ),
+)

@@ -1,0 +1,140 @@
+"""The routes of reports, of coverage and of its certificates."""
+
+from datetime import date, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from msgspec import field
+
+from daemon.operations import Unfit
+from daemon.web.asking import Answer, Asking
+from daemon.web.route import Body, Nothing, Route, Short, do, read, wait_of
+
+DEFAULT_ROWS = 100
+MOST_ROWS = 10_000
+MOST_DAYS = 400
+LONGEST_RANGE = 366
+NEWEST = "newest"  # in place of a date: the newest one that has come due
+DAY = timedelta(days=1)
+
+
+class NewEnsure(Body):
+    """The reports to see to: those of one date, or from one to another; of one company, or of all."""
+
+    date: Short | None = None
+    from_: Short | None = field(name="from", default=None)
+    to: Short | None = None
+    company: Short | None = None
+
+
+class NewVerdict(Body):
+    """What somebody found out of a report: `delivered`, or that it is to be sent again, `resend`."""
+
+    as_: Short = field(name="as")
+    by: Short = "operator"
+
+
+async def reports(asking: Asking) -> Answer:
+    """A date's reports by company: `date`, `status`, `limit`; `cursor` is the last company of a page."""
+    limit = asking.count("limit", DEFAULT_ROWS, MOST_ROWS)
+    cursor = asking.query.get("cursor", "")
+    rows, total = await asking.operations.reports.listing(
+        _queried(asking), asking.query.get("status"), cursor, limit
+    )
+    return Answer(value=rows, total=total)
+
+
+async def missing(asking: Asking) -> Answer:
+    """Who has no report of a date and should: `date`."""
+    return Answer(value=await asking.operations.reports.missing(_queried(asking)))
+
+
+async def report(asking: Asking) -> Answer:
+    """One report: how it stands, why, and the copy that was kept."""
+    return Answer(value=await asking.operations.reports.show(asking.path["company"], _named(asking)))
+
+
+async def why(asking: Asking) -> Answer:
+    """Why a company's day stands as it does, link by link."""
+    return Answer(value=await asking.operations.reports.why(asking.path["company"], _named(asking)))
+
+
+async def ensure(asking: Asking) -> Answer:
+    """Have what is not delivered be made and sent; `wait` so many seconds for its end."""
+    wanted = asking.read(NewEnsure)
+    days = _days(asking, wanted)
+    made: Any = await asking.operations.reports.ensure(days, wanted.company, wait_of(asking))
+    return Answer(value=made, status=HTTPStatus.ACCEPTED)
+
+
+async def resolve(asking: Asking) -> Answer:
+    """Take a person's word on a report that failed, or of which nobody knows whether it arrived."""
+    said = asking.read(NewVerdict)
+    on = asking.day(asking.path["date"])
+    return Answer(
+        value=await asking.operations.reports.resolve(asking.path["company"], on, said.as_, said.by)
+    )
+
+
+async def coverage(asking: Asking) -> Answer:
+    """The coverage of a `date`, or an array of that of so many `days` up to it, newest first."""
+    days = asking.count("days", 0, MOST_DAYS)
+    if days:
+        return Answer(value=await asking.operations.reports.coverages(_queried(asking), days))
+    return Answer(value=await asking.operations.reports.coverage(_queried(asking)))
+
+
+async def verify(asking: Asking) -> Answer:
+    """Whether the certificate of a date holds, and what speaks against it."""
+    return Answer(value=await asking.operations.reports.verify(asking.day(asking.path["date"])))
+
+
+async def certify(asking: Asking) -> Answer:
+    """Write the certificate of a date."""
+    asking.read(Nothing)
+    made = await asking.operations.reports.certify(asking.day(asking.path["date"]))
+    return Answer(value=made, status=HTTPStatus.CREATED)
+
+
+def _queried(asking: Asking) -> date | None:
+    text = asking.query.get("date")
+    return None if text is None else asking.day(text)
+
+
+def _named(asking: Asking) -> date | None:
+    text = asking.path["date"]
+    return None if text == NEWEST else asking.day(text)
+
+
+def _days(asking: Asking, wanted: NewEnsure) -> list[date]:
+    """The dates that are meant; none where none is named.
+
+    Raises:
+        Unfit: half of a range, one that ends before it begins, or a date and a range.
+    """
+    if wanted.date is not None:
+        if wanted.from_ is not None or wanted.to is not None:
+            raise Unfit("date: name one date, or a range by from and to, and not both")
+        return [asking.day(wanted.date)]
+    if wanted.from_ is None and wanted.to is None:
+        return []
+    if wanted.from_ is None or wanted.to is None:
+        raise Unfit("from, to: a range has both")
+    first, last = asking.day(wanted.from_), asking.day(wanted.to)
+    if not 0 <= (last - first).days < LONGEST_RANGE:
+        raise Unfit(f"from, to: {first} to {last} is no range of 1 to {LONGEST_RANGE} dates")
+    return [first + count * DAY for count in range((last - first).days + 1)]
+
+
+REPORT_ROUTES: tuple[Route, ...] = (
+    read("/api/reports", reports),
+    read("/api/reports/missing", missing),
+    do("/api/reports/ensure", ensure, NewEnsure),
+    read("/api/coverage", coverage),
+    read("/api/certificates/{date}/verify", verify),
+    do("/api/certificates/{date}", certify, Nothing),
+    read("/api/why/{company}/{date}", why),
+    do("/api/reports/{company}/{date}/resolve", resolve, NewVerdict),
+    # Last: two parts that stand for anything would take the names of others.
+    read("/api/reports/{company}/{date}", report),
+)
