@@ -23,6 +23,7 @@ COMMANDS = {
     "run-once": Row("daemon.cli.trigger:run_once", "Run one handler now, with or without a daemon."),
     "items": Row("daemon.cli.items:items", "The leads that wait for the nightly batch."),
     "digest": Row("daemon.cli.digest:digest", "The digests: list, show, send."),
+    "companies": Row("daemon.cli.companies:companies", "Who is owed a report: the roster."),
     "reports": Row("daemon.cli.reports:reports", "The daily reports, and those that lack."),
     "coverage": Row("daemon.cli.coverage:coverage", "How many have the report they are owed."),
     "certificate": Row("daemon.cli.coverage:certificate", "What proves a date's coverage."),

@@ -70,8 +70,11 @@ class Client:
         connection = _UnixConnection(self._connected(start_s))
         try:
             connection.wait_for(ANSWER_S + wait_s)
-            sent = None if body is None else to_json(body)
-            connection.request(method, path, sent, {"Content-Type": "application/json"})
+            # Bytes are a file that is sent as it is.
+            is_file = isinstance(body, bytes)
+            sent = body if body is None or is_file else to_json(body)
+            kind = "application/octet-stream" if is_file else "application/json"
+            connection.request(method, path, sent, {"Content-Type": kind})
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:

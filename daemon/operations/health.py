@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from daemon.dispatch.silences import ageing
 from daemon.notify.trial import Trial
 from daemon.operations.refusals import Unfit
 from daemon.reports.health import examine
@@ -23,7 +24,8 @@ class HealthOperations:
 
     async def now(self, *, deep: bool = False) -> dict[str, Any]:
         """How every component is, measured now; with `deep` every channel is tried too, without a message."""
-        return (await examine(self._app, deep=deep)).as_row()
+        silences = ageing(self._app.store.silences.values(), self._app.clock.now())
+        return (await examine(self._app, silences, deep=deep)).as_row()
 
     async def check(self, name: str) -> dict[str, Any]:
         """Go through what a link is for, step by step with the time of each.

@@ -38,7 +38,7 @@ def advised(health: "Health") -> list[Advice]:
     found = []
     for rule in RULES:
         if about := rule.holds(health):
-            found.append(Advice(text=rule.text.format(about), command=rule.command.format(about)))
+            found.append(Advice(text=rule.text.format(about), command=rule.command))
     return found
 
 
@@ -52,10 +52,6 @@ def _ails(name: str) -> Callable[["Health"], str]:
 
 def _ailing_channels(health: "Health") -> str:
     return ", ".join(it.name.removeprefix("channel:") for it in health.channels if it.is_ailing)
-
-
-def _first_ailing_channel(health: "Health") -> str:
-    return next((it.name.removeprefix("channel:") for it in health.channels if it.is_ailing), "")
 
 
 def _count(field: str) -> Callable[["Health"], str]:
@@ -94,10 +90,14 @@ def _open_alerts(health: "Health") -> str:
 RULES = (
     Rule(holds=_ails("state"), text="The state is not sound: {}", command="nightdesk state verify"),
     Rule(holds=_ails("scheduler"), text="Nothing is being scheduled: {}", command="nightdesk status"),
-    Rule(holds=_ails("ledger"), text="The ledger does not do its work: {}", command="nightdesk test database"),
+    Rule(
+        holds=_ails("ledger"), text="The ledger does not do its work: {}", command="nightdesk test database"
+    ),
     Rule(holds=_ails("redis"), text="Redis does not do its work: {}", command="nightdesk test redis"),
-    Rule(holds=_ails("disk"), text="The disk fills up: {}", command="nightdesk health now"),
-    Rule(holds=_ails("llm"), text="Reports are not written by the best model: {}", command="nightdesk test llm"),
+    Rule(holds=_ails("disk"), text="The disk fills up: {}", command="df -h"),
+    Rule(
+        holds=_ails("llm"), text="Reports are not written by the best model: {}", command="nightdesk test llm"
+    ),
     Rule(holds=_ailing_channels, text="These channels carry nothing: {}", command="nightdesk test channels"),
     Rule(holds=_count("missing"), text="Reports are missing: {}", command="nightdesk coverage"),
     Rule(holds=_count("failed"), text="Reports have failed for good: {}", command="nightdesk coverage"),
@@ -109,9 +109,13 @@ RULES = (
     Rule(
         holds=_missed(FIRST_ATTEMPT),
         text="Too few first attempts succeed: {}",
-        command="nightdesk health daily",
+        command="nightdesk history --handler write-reports",
     ),
-    Rule(holds=_commonest_cause, text="What reports failed of most in a week: {}", command="nightdesk history"),
+    Rule(
+        holds=_commonest_cause,
+        text="What reports failed of most in a week: {}",
+        command="nightdesk monitor queues",
+    ),
     Rule(
         holds=_many_degraded,
         text="Many reports were written by the template: {}",

@@ -60,9 +60,7 @@ class Rates:
             "unknown": self.unknown,
             "late": self.late,
             "degraded": self.degraded,
-            "patterns": [
-                {"cause": it.cause, "count": it.count, "share": it.share} for it in self.patterns
-            ],
+            "patterns": [{"cause": it.cause, "count": it.count, "share": it.share} for it in self.patterns],
         }
 
 

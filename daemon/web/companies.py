@@ -1,7 +1,6 @@
 """The routes of the roster."""
 
 import io
-from http import HTTPStatus
 
 from daemon.web.asking import Answer, Asking
 from daemon.web.route import Body, Reason, Route, Short, do, read
@@ -57,8 +56,7 @@ async def import_companies(asking: Asking) -> Answer:
         is_confirmed=bool(asking.count("yes", 0, 1)),
         is_trial=bool(asking.count("dryRun", 0, 1)),
     )
-    is_refused = done["shrinking"] and not asking.count("dryRun", 0, 1)
-    return Answer(value=done, status=HTTPStatus.CONFLICT if is_refused else HTTPStatus.OK)
+    return Answer(value=done)
 
 
 COMPANY_ROUTES: tuple[Route, ...] = (

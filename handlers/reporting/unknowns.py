@@ -1,7 +1,7 @@
 """Reports of which nobody knows whether they arrived: sent once more by the same id, or left to people."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import UTC, date, datetime, timedelta
 
 from daemon.notify.base import Channel
 from handlers.reporting.alarms import Alarms
@@ -26,11 +26,15 @@ async def look_into(
     alarms: Alarms,
     now: datetime,
     resend_after: timedelta,
+    dates: Collection[date] = (),
 ) -> datetime | None:
-    """Owe again what may be sent again by now, and tell people of the rest; when to look the next time."""
+    """Owe again what may be sent again by now, and tell people of the rest; when to look the next time.
+
+    It looks at the last days, and at these dates too.
+    """
     soonest: datetime | None = None
     again: list[Key] = []
-    async for one in _unknown(ledger, now):
+    async for one in _unknown(ledger, now, dates):
         times, since = await _lost(ledger, one.key)
         channel = channels.get(one.channel or "")
         may_repeat = channel is not None and (channel.dedupes or not channel.is_delivery)
@@ -47,10 +51,11 @@ async def look_into(
     return soonest
 
 
-async def _unknown(ledger: Ledger, now: datetime) -> AsyncIterator[Obligation]:
+async def _unknown(ledger: Ledger, now: datetime, dates: Collection[date]) -> AsyncIterator[Obligation]:
     today = now.astimezone(UTC).date()
     counts = await ledger.counts(today - LOOK_BACK, today + LOOK_AHEAD)
-    for day in sorted(day for day, by in counts.items() if by.get(Status.UNKNOWN)):
+    recent = {day for day, by in counts.items() if by.get(Status.UNKNOWN)}
+    for day in sorted(recent.union(dates)):
         after = ""
         while page := await ledger.obligations(day, statuses={Status.UNKNOWN}, after=after):
             for one in page:

@@ -48,12 +48,13 @@ async def make_reports(ctx: Context, writer: Writer, wish: Wish) -> Tally:
     Raises:
         LedgerError, Stopped: see `Writer.work`.
     """
-    await writer.look_into_unknown()
+    await writer.look_into_unknown(wish.dates or ())
     tally = await writer.work(wish, ctx.log)
-    if (soonest := await writer.look_into_unknown()) is not None:
+    dates = {} if wish.dates is None else {"dates": [day.isoformat() for day in wish.dates]}
+    if (soonest := await writer.look_into_unknown(wish.dates or ())) is not None:
         await ctx.house.enqueue(
             "write-reports",
-            {"why": RESEND},
+            {"why": RESEND} | dates,
             key=f"write-reports:{RESEND}:{soonest:%Y-%m-%dT%H:%M}",
             trigger=Trigger.RETRY,
             lane=Lane.CATCH_UP,

@@ -1,8 +1,9 @@
 """The writer: what all runs share, opened once and kept open between them."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 
 from daemon.context import Services, TaskLog
 from handlers.llm.opening import llm_http, open_ladder
@@ -68,8 +69,10 @@ class Writer:
         await self.record_rest()
         return await Run(self, self._house, self.ledger, wish, log).all()
 
-    async def look_into_unknown(self) -> datetime | None:
-        """Do what can be done about lost answers; when to look again, where there is something to wait for.
+    async def look_into_unknown(self, dates: Collection[date] = ()) -> datetime | None:
+        """Do what can be done about lost answers, of the last days and of these dates.
+
+        Answers when to look again, where there is something to wait for.
 
         Raises:
             LedgerError: the ledger failed.
@@ -80,6 +83,7 @@ class Writer:
             Alarms(self._house.alerts),
             self._house.clock.now(),
             self._reports.resend_after,
+            dates,
         )
 
     async def record_rest(self) -> None:

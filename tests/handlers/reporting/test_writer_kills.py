@@ -82,7 +82,7 @@ async def carried_on(room: Newsroom, day: date, rounds: int = 6) -> None:
     for _ in range(rounds):
         await room.clock.advance(minutes=20)
         writer = await writer_of(room.house, room.ledger)
-        await writer.look_into_unknown()
+        await writer.look_into_unknown([day])
         await room.work(Wish(dates=[day]))
 
 

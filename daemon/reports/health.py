@@ -1,0 +1,136 @@
+"""How everything is, put together: components, coverage, failure rates, figures, and what to do."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from daemon.reports.advice import Advice, advised
+from daemon.reports.alert_times import AlertTimes, alert_times
+from daemon.reports.components import Component, House, State, components_of
+from daemon.reports.coverage import Coverage, coverage_of, newest_date
+from daemon.reports.kpis import Kpi, kpis
+from daemon.reports.patterns import Rates, rates_of
+from state.ledger.base import Ledger
+from state.ledger.errors import LedgerError
+from state.records import Alert, Severity
+
+SPANS = (7, 30)  # days
+WEEK = timedelta(days=7)
+GRAVE = (Severity.ERROR, Severity.CRITICAL)
+# Without these nothing goes out at all.
+VITAL = ("state", "scheduler", "ledger")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What was found, all of one moment."""
+
+    at: datetime
+    components: tuple[Component, ...]
+    coverage: Coverage | None = None  # of the newest date of which something has come due
+    rates: Mapping[int, Rates] = field(default_factory=dict)  # by days
+    kpis: tuple[Kpi, ...] = ()
+    grave_alerts: tuple[Alert, ...] = ()
+    silences: tuple[str, ...] = ()
+    recommendations: tuple[Advice, ...] = ()
+
+    @property
+    def channels(self) -> list[Component]:
+        return [it for it in self.components if it.name.startswith("channel:")]
+
+    @property
+    def status(self) -> State:
+        """`down` where nothing goes out, `degraded` where something has to be seen to."""
+        is_mute = bool(self.channels) and all(it.state is State.DOWN for it in self.channels)
+        if is_mute or any(self._is_down(name) for name in VITAL):
+            return State.DOWN
+        lacks = self.coverage is not None and self.coverage.missing + self.coverage.failed > 0
+        if lacks or self.grave_alerts or any(it.is_ailing for it in self.components):
+            return State.DEGRADED
+        return State.OK
+
+    @property
+    def critical(self) -> list[str]:
+        """What somebody has to hear of now: parts that are down, and reports that are missing."""
+        found = [f"{it.name} is down: {it.detail}" for it in self.components if it.state is State.DOWN]
+        if self.coverage is not None and (lacking := self.coverage.missing + self.coverage.failed):
+            found.append(f"{lacking:,} reports of {self.coverage.date.isoformat()} are missing or failed")
+        return found
+
+    def component(self, name: str) -> Component | None:
+        """A component by its name."""
+        return next((it for it in self.components if it.name == name), None)
+
+    def as_row(self) -> dict[str, Any]:
+        """As the command line and the API answer it."""
+        return {
+            "status": self.status.value,
+            "at": self.at,
+            "components": {it.name: it.as_row() for it in self.components},
+            "reports": self._reports(),
+            "kpis": {it.name: it.as_row() for it in self.kpis},
+            "openAlerts": [it.summary for it in self.grave_alerts],
+            "silences": list(self.silences),
+            "recommendations": [it.as_row() for it in self.recommendations],
+        }
+
+    def _is_down(self, name: str) -> bool:
+        part = self.component(name)
+        return part is not None and part.state is State.DOWN
+
+    def _reports(self) -> dict[str, Any] | None:
+        if self.coverage is None:
+            return None
+        rates = {f"days{days}": rates.as_row() for days, rates in self.rates.items()}
+        return {**self.coverage.as_row(), "failures": rates}
+
+
+async def examine(house: House, silences: Sequence[str] = (), *, deep: bool = False) -> Health:
+    """Measure everything now; with `deep` every channel is tried too. Raises nothing of what it finds.
+
+    `silences` are those in force, a line each.
+    """
+    now = house.clock.now()
+    components = await components_of(house, deep=deep)
+    coverage, rates = await _reports_of(house.ledger, now)
+    times = await _alert_times(house, now)
+    found = Health(
+        at=now,
+        components=tuple(components),
+        coverage=coverage,
+        rates=rates,
+        kpis=tuple(kpis(coverage, rates.get(7), times)),
+        grave_alerts=tuple(it for it in house.alerts.open if it.severity in GRAVE),
+        silences=tuple(silences),
+    )
+    return replace(found, recommendations=tuple(advised(found)))
+
+
+async def _reports_of(ledger: Ledger | None, now: datetime) -> tuple[Coverage | None, dict[int, Rates]]:
+    """What the ledger tells; nothing where there is none, or none that answers: its component says why."""
+    if ledger is None:
+        return None, {}
+    try:
+        on = await newest_date(ledger, now)
+        if on is None:
+            return None, {}
+        return await coverage_of(ledger, on, now), await _rates(ledger, on, SPANS)
+    except LedgerError:
+        return None, {}
+
+
+async def _rates(ledger: Ledger, until: date, spans: Sequence[int]) -> dict[int, Rates]:
+    tallies = await ledger.tallies(until - timedelta(days=max(spans) - 1), until)
+    return {
+        days: rates_of([it for it in tallies if it.date > until - timedelta(days=days)], days)
+        for days in spans
+    }
+
+
+async def _alert_times(house: House, now: datetime) -> AlertTimes | None:
+    try:
+        return await asyncio.to_thread(alert_times, house.home.alert_log, now, WEEK)
+    except OSError:
+        return None  # the figures that need it are left without a value
