@@ -84,11 +84,18 @@ def _handlers(config: Config, findings: Findings) -> dict[str, Handler]:
 def _schedules(config: Config, handlers: Mapping[str, Handler], findings: Findings) -> list[ScheduleSpec]:
     """Bring together what the file says of each schedule and what its handler brings along."""
     unwritten = ScheduleEntry.model_construct()
-    entries = {name: unwritten for name, handler in handlers.items() if handler.cron}
+    entries = {name: unwritten for name, handler in handlers.items() if _brings_a_schedule(handler, config)}
     entries |= dict.fromkeys(config.builtin_crons, unwritten)
     entries |= config.schedules
     specs = [_schedule(name, entry, config, handlers, findings) for name, entry in entries.items()]
     return [spec for spec in specs if spec is not None]
+
+
+def _brings_a_schedule(handler: Handler, config: Config) -> bool:
+    """Whether it fires without being asked to: not where the section it works on is not configured."""
+    if handler.section in SECTIONS and getattr(config, handler.section) is None:
+        return False
+    return handler.cron is not None
 
 
 def _schedule(

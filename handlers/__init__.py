@@ -6,6 +6,8 @@ HANDLERS = {
     "daily-reports": "handlers.daily_reports:daily_reports",
     "backup-reports": "handlers.backup_reports:backup_reports",
     "write-reports": "handlers.write_reports:write_reports",
+    "daily-health": "handlers.daily_health:daily_health",
+    "try-llm": "handlers.try_llm:try_llm",
     "heartbeat": "handlers.heartbeat:heartbeat",
     "command": "handlers.command:command",
 }

@@ -36,7 +36,14 @@ class Found:
         return self.missing + self.failed + self.stuck + self.overdue
 
 
-@handler("backup-reports", cron="0 6 * * *", timeout="12h", max_attempts=5, lane=Lane.CATCH_UP)
+@handler(
+    "backup-reports",
+    cron="0 6 * * *",
+    section="reports",
+    timeout="12h",
+    max_attempts=5,
+    lane=Lane.CATCH_UP,
+)
 async def backup_reports(ctx: Context) -> Outcome:
     """Look for reports of yesterday and today that should be there, make them, and say that it had to."""
 
@@ -50,7 +57,7 @@ async def backup_reports(ctx: Context) -> Outcome:
             await _tell(ctx, found)
         else:
             await ctx.house.alerts.resolve(INTERVENED)
-        return done(await make_reports(ctx, writer, Wish()), **asdict(found))
+        return done(await make_reports(ctx, writer, Wish()), steppedInFor=asdict(found))
 
     return await with_writer(ctx, work)
 

@@ -8,7 +8,7 @@ from handlers.reporting.writer import Writer
 from state.ledger.base import Ledger
 
 
-@handler("daily-reports", cron="0 5 * * *", timeout="12h", max_attempts=5)
+@handler("daily-reports", cron="0 5 * * *", section="reports", timeout="12h", max_attempts=5)
 async def daily_reports(ctx: Context) -> Outcome:
     """Make and send every report that is due, until none is; companies of later zones are the sweep's."""
 

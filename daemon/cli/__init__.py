@@ -25,6 +25,8 @@ COMMANDS = {
     "digest": Row("daemon.cli.digest:digest", "The digests: list, show, send."),
     "companies": Row("daemon.cli.companies:companies", "Who is owed a report: the roster."),
     "reports": Row("daemon.cli.reports:reports", "The daily reports, and those that lack."),
+    "emergency": Row("daemon.cli.emergency:emergency", "Have reports be there now, by a plan."),
+    "backup": Row("daemon.cli.backup:backup", "The backup of the daily reports, by hand."),
     "coverage": Row("daemon.cli.coverage:coverage", "How many have the report they are owed."),
     "certificate": Row("daemon.cli.coverage:certificate", "What proves a date's coverage."),
     "why": Row("daemon.cli.coverage:why", "Why a company has its report, or has not."),
@@ -32,5 +34,7 @@ COMMANDS = {
     "config": Row("daemon.cli.config:config", "Check the configuration, show it, or its schema."),
     "state": Row("daemon.cli.state:state", "Verify what is remembered, or show it."),
     "notify": Row("daemon.cli.notify:notify", "Send a test message on a channel."),
+    "health": Row("daemon.cli.health:health", "How everything is, and the daily report of it."),
+    "monitor": Row("daemon.cli.monitor:monitor", "How full the queues are; what was delivered."),
     "test": Row("daemon.cli.notify:test", "Try out what the daemon relies on."),
 }

@@ -64,6 +64,10 @@ class Client:
         """
         return self._ask("POST", _with_query(path, query), body, wait_s, start_s=START_S)[0]
 
+    def delete(self, path: str, body: Any) -> Any:
+        """Take something back. Raises as `post` does."""
+        return self._ask("DELETE", path, body, 0, start_s=START_S)[0]
+
     def _ask(
         self, method: str, path: str, body: Any, wait_s: float, *, start_s: float
     ) -> tuple[Any, int | None]:

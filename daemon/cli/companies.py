@@ -3,8 +3,10 @@
 import io
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -182,18 +184,19 @@ def _table(call: Call, rows: Sequence[Row]) -> str:
             ", ".join([*row["recipients"], *([row["channel"]] if row["channel"] else [])]),
             row["deadline"],
             "all" if row["weekdays"] is None else " ".join(DAYS[day - 1] for day in row["weekdays"]),
-            _standing(row),
+            _standing(row, call.now),
         ]
         for row in rows
     ]
     return render(columns, cells, call.width)
 
 
-def _standing(row: Row) -> str:
+def _standing(row: Row, now: datetime) -> str:
     if row["leftOn"] is not None:
         return f"left on {row['leftOn']}"
     if not row["active"]:
         return "not active"
-    if row["pausedUntil"] is not None:
+    today = now.astimezone(ZoneInfo(row["timezone"])).date()
+    if row["pausedUntil"] is not None and date.fromisoformat(row["pausedUntil"]) > today:
         return f"paused until {row['pausedUntil']}: {row['pauseReason']}"
     return "active"

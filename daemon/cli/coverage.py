@@ -1,17 +1,18 @@
 """`nightdesk coverage`, `certificate` and `why`: who has a report, what proves it, and why one has not."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.alone import ask_or_do
+from daemon.cli.alone import alone, ask_or_do
 from daemon.cli.call import Call
-from daemon.cli.client import segment
+from daemon.cli.client import DaemonDown, segment
 from daemon.cli.command import Command, Group, pass_call
 from daemon.cli.digest import DateType
-from daemon.cli.exits import DONE, WRONG
+from daemon.cli.exits import DONE, HELD, WRONG, Stop
 from daemon.cli.progress import Progress
 from daemon.cli.tables import Column, clean, render
 from daemon.cli.times import shower
@@ -59,14 +60,15 @@ def certificate() -> None:
 @pass_call
 def verify(call: Call, day: date) -> int:
     """Compare a date's certificate with the ledger, its files and the chain. Exit 1: it does not hold."""
-
-    async def work(operations: "Operations") -> Any:
-        return await operations.reports.verify(day)
-
     path = f"/api/certificates/{day}/verify"
     with Progress() as progress:
         progress.show("reading the rows")
-        found = ask_or_do(call, lambda: call.client.get(path, wait_s=SEAL_WAIT_S), work)
+        try:
+            found = call.client.get(path, wait_s=SEAL_WAIT_S)
+        except DaemonDown as down:
+            if down.is_held:
+                raise Stop(HELD, f"nightdesk: {down}; stop it, and ask again") from None
+            found = _verified_here(call, day)
     if call.is_json:
         call.answer(found)
     else:
@@ -113,6 +115,24 @@ def why(call: Call, company: str, day: date | None) -> None:
         call.answer(found)
     else:
         call.say(_account(call, found))
+
+
+def _verified_here(call: Call, day: date) -> Any:
+    """Verify where no daemon runs: an embedded ledger as it lies there, since opened it would be mended."""
+    from daemon.check import prepare
+    from daemon.operations.reports import verified
+    from state.home import locked
+    from state.ledger.at_rest import LedgerAtRest
+
+    is_embedded = prepare(call.config_file, call.environ).config.ledger.url in ("", "sqlite")
+    if not (is_embedded and call.home.ledger.exists()):
+
+        async def work(operations: "Operations") -> Any:
+            return await operations.reports.verify(day)
+
+        return alone(call, work)
+    with locked(call.home):
+        return asyncio.run(verified(LedgerAtRest(call.home.ledger), call.home, day))
 
 
 def _table(call: Call, rows: Sequence[Row]) -> str:

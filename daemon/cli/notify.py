@@ -8,7 +8,7 @@ import click
 from daemon.cli.alone import ask_or_do
 from daemon.cli.call import Call
 from daemon.cli.command import Group, pass_call
-from daemon.cli.exits import DONE, WRONG
+from daemon.cli.exits import DONE, WRONG, Stop
 from daemon.cli.progress import Progress
 from daemon.cli.tables import Column, render
 from daemon.cli.trials import table as table_of_trials
@@ -16,6 +16,8 @@ from daemon.cli.trials import table as table_of_trials
 if TYPE_CHECKING:
     from daemon.operations import Operations
 
+TRY_LLM = "try-llm"
+LLM_S = 45  # a provider is given 30 s
 SEND_S = 25.0  # more than the daemon allows one send
 Row = Mapping[str, Any]
 
@@ -81,6 +83,72 @@ def smtp(call: Call, channel: str | None) -> int:
     else:
         call.say(table_of_trials(call, found))
     return DONE if all(it["ok"] for it in found) else WRONG
+
+
+@test.command()
+@pass_call
+def redis(call: Call) -> int:
+    """Connect to Redis, write, read and ask it how it is, each step with its time. Exit 1: one failed."""
+    return _try_link(call, "redis")
+
+
+@test.command()
+@pass_call
+def database(call: Call) -> int:
+    """Connect to the ledger's database, write a row and read it back. Exit 1: one of the steps failed."""
+    return _try_link(call, "database")
+
+
+@test.command()
+@pass_call
+def llm(call: Call) -> int:
+    """Ask every provider for one word. Exit 1: one of them did not answer."""
+
+    async def work(operations: "Operations") -> dict[str, Any]:
+        return await operations.run_once(TRY_LLM, {}, None)
+
+    def asked() -> dict[str, Any]:
+        body: dict[str, Any] = {"handler": TRY_LLM, "args": {}, "key": None}
+        found: dict[str, Any] = call.client.post("/api/tasks", body, {"wait": LLM_S}, wait_s=LLM_S)
+        return found
+
+    with Progress() as progress:
+        progress.show("asking the providers")
+        task = ask_or_do(call, asked, work)
+    return _tell_trials(
+        call, _providers_in(task), "PROVIDER", "No provider is configured."
+    )
+
+
+def _try_link(call: Call, name: str) -> int:
+    async def work(operations: "Operations") -> dict[str, Any]:
+        return await operations.health.check(name)
+
+    with Progress() as progress:
+        progress.show(f"asking {name}")
+        body = {"name": name}
+        found = ask_or_do(call, lambda: call.client.post("/api/links/check", body, wait_s=SEND_S), work)
+    return _tell_trials(call, [found], "LINK")
+
+
+def _tell_trials(call: Call, found: Sequence[Row], title: str, none: str = "") -> int:
+    if call.is_json:
+        call.answer(found)
+    else:
+        call.say(table_of_trials(call, found, title) if found else none)
+    return DONE if all(it["ok"] for it in found) else WRONG
+
+
+def _providers_in(task: Row) -> list[Row]:
+    """The trials that the handler tells of in its summary.
+
+    Raises:
+        Stop: it did not end well, or not in time.
+    """
+    if task["state"] != "completed":
+        raise Stop(WRONG, f"nightdesk: {TRY_LLM} is {task['state']}: {task.get('error') or 'not done yet'}")
+    found: list[Row] = (task["summary"] or {}).get("providers", [])
+    return found
 
 
 def _try(call: Call, channel: str) -> dict[str, Any]:

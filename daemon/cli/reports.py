@@ -11,6 +11,7 @@ from daemon.cli.call import Call
 from daemon.cli.client import segment
 from daemon.cli.command import Group, pass_call
 from daemon.cli.digest import DateType
+from daemon.cli.exits import WRONG
 from daemon.cli.progress import Progress
 from daemon.cli.tables import Column, clean, render
 from daemon.cli.times import shower
@@ -91,7 +92,10 @@ def show(call: Call, company: str, day: date | None) -> None:
 @click.option("--company", metavar="ID", help="Only this company's.")
 @pass_call
 def ensure(call: Call, day: date | None, first: date | None, last: date | None, company: str | None) -> int:
-    """See to it that reports are there: those that are not delivered are made and sent, no other."""
+    """See to it that reports are there: those that are not delivered are made and sent, no other.
+
+    Exit 1: some of them failed, are to be tried again later, or nobody knows whether they arrived.
+    """
     days = _days(day, first, last)
     body = {"date": day, "from": first, "to": last, "company": company}
 
@@ -109,7 +113,9 @@ def ensure(call: Call, day: date | None, first: date | None, last: date | None, 
             work,
             with_schedules=True,
         )
-    return tell_end(call, made if made["state"] in FINAL else wait_for(call, made))
+    ended = made if made["state"] in FINAL else wait_for(call, made)
+    code = tell_end(call, ended)
+    return code if _are_there(ended) else WRONG
 
 
 @reports.command()
@@ -161,6 +167,12 @@ def _page(
     query = {"date": day, "status": status, "limit": limit, "cursor": cursor or None}
     rows, total = ask_or_do(call, lambda: call.client.page("/api/reports", query), work)
     return rows, total
+
+
+def _are_there(ended: Row) -> bool:
+    """Whether every report that was to be made has arrived, as far as the end of the task tells."""
+    summary = ended["summary"] or {}
+    return not any(summary.get(name) for name in ("failed", "putOff", "unknown"))
 
 
 def _days(day: date | None, first: date | None, last: date | None) -> list[date]:

@@ -9,10 +9,10 @@ from daemon.cli.tables import Column, render
 Row = Mapping[str, Any]
 
 
-def table(call: Call, trials: Sequence[Row]) -> str:
-    """The steps of every channel, each with how long it took."""
+def table(call: Call, trials: Sequence[Row], title: str = "CHANNEL") -> str:
+    """The steps of every channel, or of what else is tried, each with how long it took."""
     columns = (
-        Column(title="CHANNEL"),
+        Column(title=title),
         Column(title="STEP"),
         Column(title="OK"),
         Column(title="TOOK", is_right=True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from daemon.config.problems import nearest, quoted
 from daemon.operations.refusals import Unfit, Unknown, fit_person, fit_reason
 from daemon.reports.calendar import Timing, local_date, timing_of
-from daemon.reports.planner import REFUSED, SHRUNK, plan_all, plan_one
+from daemon.reports.planner import REFUSED, SHRUNK, plan_one, plan_since
 from daemon.reports.roster import Imported, import_roster
 from daemon.reports.roster_file import RosterUnreadable
 from state.codec import as_camel
@@ -49,6 +49,8 @@ class CompanyOperations:
             Unfit: no row of it can be read.
         """
         app, who = self._app, fit_person("by", by)
+        # First by the roster as it is: what it owed while no daemon ran must not be taken for new.
+        await plan_since(self._ledger, app.store, self._timing, app.clock.now(), is_full=False)
         try:
             done = await import_roster(
                 self._ledger,
@@ -63,7 +65,7 @@ class CompanyOperations:
             raise Unfit(f"{source}: {error}") from None
         if done.change.is_applied:
             await self._note("roster.imported", source, who, None, _counts(done))
-            await plan_all(self._ledger, self._timing, app.clock.now())
+            await plan_since(self._ledger, app.store, self._timing, app.clock.now(), is_full=True)
             await app.alerts.resolve(SHRUNK)
             if not done.refused:
                 await app.alerts.resolve(REFUSED)

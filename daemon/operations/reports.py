@@ -16,6 +16,7 @@ from daemon.reports.copies import copy_of
 from daemon.reports.coverage import PAGE, coverage_of, coverages, is_overdue, newest_date
 from state.codec import as_camel
 from state.database import StoreError
+from state.home import Home
 from state.ledger.base import Ledger
 from state.ledger.records import DELIVERED, FINAL, Key, Obligation, Status
 
@@ -166,10 +167,7 @@ class ReportOperations:
 
     async def verify(self, on: date) -> dict[str, Any]:
         """Whether the certificate of a date holds. Unknown: there is none."""
-        verdict = await certificates.verify(self._ledger, self._app.home, on)
-        if verdict is None:
-            raise Unknown(f"there is no certificate of {on}; `nightdesk certificate write {on}` writes it")
-        return verdict.as_row()
+        return await verified(self._ledger, self._app.home, on)
 
     async def _resent(self, key: Key) -> str | None:
         """Have it made at once; where that is not promised it is due all the same, for the sweep to find."""
@@ -224,6 +222,14 @@ class ReportOperations:
         return Unknown(f"no company {quoted(company_id)} was ever on the roster; {meant(company_id, near)}")
 
 
+async def verified(ledger: certificates.Proved, home: Home, on: date) -> dict[str, Any]:
+    """Whether the certificate of a date holds against a ledger. Unknown: there is none."""
+    verdict = await certificates.verify(ledger, home, on)
+    if verdict is None:
+        raise Unknown(f"there is no certificate of {on}; `nightdesk certificate write {on}` writes it")
+    return verdict.as_row()
+
+
 def _row(one: Obligation) -> dict[str, Any]:
     shown = as_camel(one)
     return {name: shown[name] for name in ROW_FIELDS}
@@ -243,9 +249,10 @@ def _known_status(name: str) -> Status:
 
 
 def _told(row: Mapping[str, Any] | None) -> str | None:
-    """How far an alert was heard: "delivered to oncall by slack"."""
+    """How far an alert was heard: "delivered to oncall by slack", "muted: no route takes it"."""
     if row is None:
         return None
     who = f" to {row['receiver']}" if row["receiver"] else ""
     how = f" by {row['channel']}" if row["channel"] else ""
-    return f"{row['state']}{who}{how}"
+    why = f": {row['reason']}" if row["reason"] else ""
+    return f"{row['state']}{who}{how}{why}"

@@ -12,8 +12,9 @@ from daemon.engine.handler import Handler
 from daemon.engine.queue import Accepted
 from daemon.operations.alerting import AlertOperations
 from daemon.operations.channels import ChannelOperations
-from daemon.operations.health import HealthOperations
 from daemon.operations.companies import CompanyOperations
+from daemon.operations.emergency import EmergencyOperations
+from daemon.operations.health import HealthOperations
 from daemon.operations.refusals import Unfit, Unknown, fit_args, fit_key, fit_reason, parse_until
 from daemon.operations.reports import ReportOperations
 from state.codec import as_camel, to_json
@@ -38,6 +39,7 @@ class Operations:
         self._trigger = trigger
         self.alerts = AlertOperations(app)
         self.channels = ChannelOperations(app)
+        self.emergency = EmergencyOperations(app)
         self.health = HealthOperations(app)
         self.companies = CompanyOperations(app)
         self.reports = ReportOperations(app, self.enqueue)

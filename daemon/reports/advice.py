@@ -35,11 +35,11 @@ class Rule:
 
 def advised(health: "Health") -> list[Advice]:
     """Every advice whose rule holds, in the order of the table: the gravest first."""
-    found = []
-    for rule in RULES:
-        if about := rule.holds(health):
-            found.append(Advice(text=rule.text.format(about), command=rule.command))
-    return found
+    return [
+        Advice(text=rule.text.format(about), command=rule.command)
+        for rule in RULES
+        if (about := rule.holds(health))
+    ]
 
 
 def _ails(name: str) -> Callable[["Health"], str]:
@@ -99,12 +99,12 @@ RULES = (
         holds=_ails("llm"), text="Reports are not written by the best model: {}", command="nightdesk test llm"
     ),
     Rule(holds=_ailing_channels, text="These channels carry nothing: {}", command="nightdesk test channels"),
-    Rule(holds=_count("missing"), text="Reports are missing: {}", command="nightdesk coverage"),
-    Rule(holds=_count("failed"), text="Reports have failed for good: {}", command="nightdesk coverage"),
+    Rule(holds=_count("missing"), text="Reports are missing: {}", command="nightdesk reports missing"),
+    Rule(holds=_count("failed"), text="Reports failed for good: {}", command="nightdesk reports missing"),
     Rule(
         holds=_count("unknown"),
         text="Of some reports nobody knows whether they arrived: {}",
-        command="nightdesk coverage",
+        command="nightdesk reports list --status unknown",
     ),
     Rule(
         holds=_missed(FIRST_ATTEMPT),
@@ -134,7 +134,7 @@ RULES = (
     Rule(
         holds=_missed(COVERAGE),
         text="Not everybody has the report: {}",
-        command="nightdesk coverage",
+        command="nightdesk reports missing",
     ),
     Rule(
         holds=_open_alerts,

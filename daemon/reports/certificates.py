@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from daemon.reports.coverage import coverage_of
-from daemon.reports.sealing import Line, Sealed, hash_of, lines_in, seal
+from daemon.reports.sealing import Sealed, hash_of, seal, statuses_in
 from state.codec import NotJson, from_json, parse_time, time_text, to_pretty_json
 from state.disk import write_atomically
 from state.home import Home
-from state.ledger.base import Ledger
+from state.ledger.base import Ledger, Looking, Proofs
 from state.ledger.errors import LedgerConflict
 from state.ledger.records import Certificate
 
@@ -24,6 +24,10 @@ MOST_DIFFERENCES = 100  # rows that differ, by name
 MOST_IN_A_LINE = 5
 # What may be said anew by a certificate that says the same.
 OF_THE_WRITING = ("writtenAt", "previousHash", "hash")
+
+
+class Proved(Looking, Proofs, Protocol):
+    """What a certificate is compared with: a ledger, or as much of one as is at hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,7 @@ async def write(ledger: Ledger, home: Home, on: date, now: datetime) -> Certific
     raise LedgerConflict(f"others wrote certificates at the same time as that of {on}; write it again")
 
 
-async def verify(ledger: Ledger, home: Home, on: date) -> Verdict | None:
+async def verify(ledger: Proved, home: Home, on: date) -> Verdict | None:
     """Compare the certificate of a date with the ledger, its files and the chain; None where there is none.
 
     Raises:
@@ -232,11 +236,12 @@ def _tell_differences(verdict: Verdict, known: Certificate, sealed: Sealed, line
             " the list of rows is not there as it was written"
         )
         return
-    before, now = lines_in(lines), lines_in(sealed.lines)
-    differing = sorted(one for one in before.keys() | now.keys() if before.get(one) != now.get(one))
+    sealed_then, there_now = set(lines.splitlines()), set(bytes(sealed.lines).splitlines())
+    before, now = statuses_in(sealed_then - there_now), statuses_in(there_now - sealed_then)
+    differing = sorted(before.keys() | now.keys())
     verdict.differences_total = len(differing)
     verdict.differences = [
-        Difference(company_id=one, was=_status(before, one), now=_status(now, one))
+        Difference(company_id=one, was=before.get(one), now=now.get(one))
         for one in differing[:MOST_DIFFERENCES]
     ]
     names = ", ".join(f"{it.company_id} {it.what}" for it in verdict.differences[:MOST_IN_A_LINE])
@@ -244,7 +249,3 @@ def _tell_differences(verdict: Verdict, known: Certificate, sealed: Sealed, line
     verdict.problems.append(
         f"{len(differing):,} of {verdict.rows:,} rows are not as they were sealed: {names}{more}"
     )
-
-
-def _status(rows: Mapping[str, Line], company_id: str) -> str | None:
-    return rows[company_id].status if company_id in rows else None

@@ -24,6 +24,7 @@ from state.ledger.base import Ledger
 from state.store import Store
 
 CHECKED_NOTE = "healthCheckedAt"
+RUNNING_NOTE = "runningSince"
 HEARTBEAT_NOTE = "lastHeartbeatAt"
 TRY_S = 8.0  # what all channels together may take
 LITTLE_FREE, HARDLY_FREE = 0.10, 0.02
@@ -107,6 +108,8 @@ def _scheduler(house: House) -> Component:
     stopped = [it.summary for it in house.alerts.open if it.name in LOOP_ALERTS]
     if stopped:
         return Component(name="scheduler", state=State.DOWN, detail="; ".join(stopped[:3]))
+    if not house.store.note(RUNNING_NOTE):
+        return Component(name="scheduler", state=State.DOWN, detail="no daemon is running")
     noted = house.store.note(HEARTBEAT_NOTE)
     if not noted:
         return Component(name="scheduler", state=State.DOWN, detail="no task has ever run from end to end")

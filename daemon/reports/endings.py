@@ -37,7 +37,7 @@ def absent_ending(company: Company, day: date, now: datetime) -> Ending:
         status=MISSING,
         decided_by="obligation.absent",
         because="on the roster of that day, but nothing was planned for it",
-        advice=f"nightdesk reports ensure --date {day} --company {company.id}",
+        advice=_ensure_advice(company.id, day),
     )
 
 
@@ -72,14 +72,14 @@ def _failed(one: Obligation, noted: Sequence[Event]) -> Ending:
     ends = [it for it in noted if it.event in ("attempt.failed", "send.failed")]
     event = ends[-1].event if ends else "attempt.failed"
     because = f"{_attempts(one)}, the last one ended in: {one.error or 'no reason was given'}"
-    return _ending(one, event, because, _resolve_advice(one))
+    return _ending(one, event, because, f"once it is mended: {_ensure_advice(one.company_id, one.date)}")
 
 
 def _open(one: Obligation, noted: Sequence[Event], now: datetime) -> Ending:
     overdue = ""
     if one.deadline_at < now:
         overdue = f"; its deadline passed {format_duration(now - one.deadline_at)} ago"
-    advice = f"nightdesk reports ensure --date {one.date} --company {one.company_id}" if overdue else None
+    advice = _ensure_advice(one.company_id, one.date) if overdue else None
     event, because = _open_state(one, noted, now)
     return _ending(one, event, because + overdue, advice)
 
@@ -122,6 +122,10 @@ def _last_detail(noted: Sequence[Event], event: str) -> str | None:
 
 def _attempts(one: Obligation) -> str:
     return "1 attempt" if one.attempts == 1 else f"{one.attempts:,} attempts"
+
+
+def _ensure_advice(company_id: str, day: date) -> str:
+    return f"nightdesk reports ensure --date {day} --company {company_id}"
 
 
 def _resolve_advice(one: Obligation) -> str:

@@ -9,7 +9,7 @@ from state.ledger.base import Ledger
 from state.ledger.records import Company, Key, Obligation, Status
 
 AGAIN = "ensured: it had failed, and is tried again"
-FEW = 200  # companies that are looked up one by one; for more the whole roster is gone through
+BESIDE = 64  # companies read along with those asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +58,27 @@ async def _plan(
     while missing := await ledger.missing(day, after=after):
         after = missing[-1]
         ids = [it for it in missing if wanted is None or it in wanted]
-        known = await _companies(ledger, ids)
-        owed = [obligation_for(it, day, timing, roster_version=version, now=now) for it in known]
+        known = await companies_of(ledger, ids)
+        owed = [obligation_for(it, day, timing, roster_version=version, now=now) for it in known.values()]
         if owed:
             planned += await ledger.plan(owed, now)
     return planned
 
 
-async def _companies(ledger: Ledger, ids: Sequence[str]) -> list[Company]:
-    """The companies of a page of ids, which lie close together: read in pages where there are many."""
-    if len(ids) <= FEW:
-        return [it for name in ids if (it := await ledger.company(name)) is not None]
-    wanted, found, after = set(ids), list[Company](), ids[0][:-1]
-    while wanted and (page := await ledger.companies(after=after)):
-        found += [it for it in page if it.id in wanted]
-        wanted -= {it.id for it in page}
-        after = page[-1].id
-        if after >= ids[-1]:
-            break
+async def companies_of(ledger: Ledger, ids: Collection[str]) -> dict[str, Company]:
+    """The companies of these ids, as far as there are any.
+
+    What is claimed or missing mostly lies side by side in the roster: that is read as one page, and what
+    is not in it one by one.
+    """
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    page = await ledger.companies(after=wanted[0][:-1], limit=len(wanted) + BESIDE)
+    found = {it.id: it for it in page if it.id in set(wanted)}
+    for name in wanted:
+        if name not in found and (one := await ledger.company(name)) is not None:
+            found[name] = one
     return found
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from daemon.clock import Clock
 from daemon.notify.base import Step
 from daemon.reports.link import LinkDown
+from daemon.watch.alerts import Alerts
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
 from state.records import Severity
 
+ALERT = "database.down"
 # A ledger bounds its calls itself; this is for one that waits in line behind many of them.
 WITHIN_S = 15.0
 
@@ -20,9 +22,7 @@ class LedgerLink:
     """The ledger, which belongs to the house: closing the link leaves it open."""
 
     name = "database"
-    alert = "database.down"
-    severity = Severity.CRITICAL
-    advice = "nightdesk test database"
+    alert = ALERT
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -62,6 +62,16 @@ class LedgerLink:
         except LinkDown as down:
             return [first, _step("write and read", str(down), clock, began_s, is_ok=False)]
         return [first, _step("write and read", "took a row and gave it back", clock, began_s)]
+
+    async def alarm(self, alerts: Alerts, summary: str, details: Mapping[str, Any]) -> None:
+        """Alert that it is down."""
+        await alerts.fire(
+            ALERT,
+            severity=Severity.CRITICAL,
+            summary=summary,
+            details=details,
+            advice="nightdesk test database",
+        )
 
     async def close(self) -> None:
         """Leave it as it is."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from daemon.clock import Clock
 from daemon.notify.base import Step
-from state.records import Severity
+from daemon.watch.alerts import Alerts
 
 
 class LinkDown(Exception):
@@ -18,8 +18,6 @@ class Link(Protocol):
 
     name: str
     alert: str  # the alert that says it is down
-    severity: Severity
-    advice: str
 
     async def probe(self, now: datetime) -> Mapping[str, Any]:
         """Have it write and read something small; what it says of itself.
@@ -31,6 +29,10 @@ class Link(Protocol):
 
     async def steps(self, clock: Clock) -> list[Step]:
         """The same step by step with the time of each; ends with the first that fails, raises nothing."""
+        ...
+
+    async def alarm(self, alerts: Alerts, summary: str, details: Mapping[str, Any]) -> None:
+        """Alert that it is down."""
         ...
 
     async def close(self) -> None: ...

@@ -137,14 +137,9 @@ class LinkWatch:
         if self._is_told or down_for_s < ALERT_AFTER_S:
             return
         self._is_told = True
-        await self._alerts.fire(
-            self._alert,
-            severity=link.severity,
-            summary=f"{self.name} is down for {format_duration(timedelta(seconds=round(down_for_s)))}:"
-            f" {self.finding.reason}",
-            details={"downSince": self.finding.since, "tries": self.finding.failures},
-            advice=link.advice,
-        )
+        span = format_duration(timedelta(seconds=round(down_for_s)))
+        details = {"downSince": self.finding.since, "tries": self.finding.failures}
+        await link.alarm(self._alerts, f"{self.name} is down for {span}: {self.finding.reason}", details)
 
     async def _leave_former(self) -> None:
         while self._left:

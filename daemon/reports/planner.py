@@ -27,7 +27,7 @@ from state.codec import parse_time, time_text
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
 from state.ledger.records import Company, Obligation, Status
-from state.records import Severity
+from state.records import Severity, replace
 from state.store import Store
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ VERSIONS = 100  # of the roster, to tell when somebody joined
 LONGEST_GAP = timedelta(days=31)
 # Nobody who left so many days ago has anything planned.
 LEFT_LONG_AGO = 3 * DAY
-REFUSED, SHRUNK = "roster.refused", "roster.shrunk"
+REFUSED = "roster.refused"
+SHRUNK = "roster.shrunk"
 PLANNED_NOTE = "reports.plannedAt"
 ROSTER_NOTE = "reports.roster"  # hash of the file that was taken over last
 REFUSALS_SHOWN = 20
@@ -56,6 +57,7 @@ class Pass:
     since: datetime | None  # when the pass before was made; what lies between was missed
     joined: Mapping[date, datetime]  # by joining date, the instant of the import
     version: int
+    changed_at: datetime | None  # when the roster was changed, if that was after the pass before
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,32 @@ async def plan_one(ledger: Ledger, company: Company, timing: Timing, now: dateti
             await ledger.excuse([one.key], one.reason or "", now)
 
 
+async def plan_since(
+    ledger: Ledger, store: Store, timing: Timing, now: datetime, *, is_full: bool
+) -> Planned:
+    """Make the pass that follows the last one of this home, and note it."""
+    noted = store.note(PLANNED_NOTE)
+    since = parse_time(noted) if noted else None
+    planned = await plan_all(ledger, timing, now, since=since, is_full=is_full)
+    if planned.new or planned.changed:
+        fields = {"new": planned.new, "changed": planned.changed}
+        log.info("planner.planned", extra={"fields": fields})
+    await store.commit(notes={PLANNED_NOTE: time_text(now)})
+    return planned
+
+
 async def _begun(ledger: Ledger, timing: Timing, now: datetime, since: datetime | None) -> Pass:
     versions = await ledger.roster_versions(VERSIONS)
-    version = versions[0].version if versions else 0
-    return Pass(timing=timing, now=now, since=since, joined=joinings(versions), version=version)
+    newest = versions[0] if versions else None
+    is_changed = newest is not None and (since is None or newest.imported_at >= since)
+    return Pass(
+        timing=timing,
+        now=now,
+        since=since,
+        joined=joinings(versions),
+        version=newest.version if newest else 0,
+        changed_at=newest.imported_at if newest and is_changed else None,
+    )
 
 
 def owed_to(company: Company, about: Pass, *, is_full: bool) -> list[tuple[Obligation, bool]]:
@@ -123,8 +147,21 @@ def owed_to(company: Company, about: Pass, *, is_full: bool) -> list[tuple[Oblig
         one = obligation_for(
             company, day, about.timing, roster_version=about.version, now=about.now, joined_at=joined_at
         )
-        owed.append((one, absence_of(company, day) is not None))
+        owed.append((_judged(one, about), absence_of(company, day) is not None))
     return owed
+
+
+def _judged(one: Obligation, about: Pass) -> Obligation:
+    """As it is owed; or excused where the roster was changed only after its deadline.
+
+    Had it been owed before, the pass before would have written it, and what is written stays. So a
+    company that is made active again at noon has not missed its report of the morning.
+    """
+    changed_at = about.changed_at
+    if one.status is not Status.PLANNED or changed_at is None or one.deadline_at > changed_at:
+        return one
+    reason = f"not owed before the roster changed at {changed_at:%Y-%m-%d %H:%M} UTC, after the deadline"
+    return replace(one, status=Status.EXCUSED, reason=reason)
 
 
 def _first_date(company: Company, today: date, about: Pass, joined_at: datetime | None) -> date:
@@ -189,13 +226,7 @@ class Planner:
         config = self._config()
         if config.reports is None:
             return
-        noted = self._store.note(PLANNED_NOTE)
-        since = parse_time(noted) if noted else None
-        planned = await plan_all(self._ledger, timing_of(config), now, since=since, is_full=is_full)
-        if planned.new or planned.changed:
-            fields = {"new": planned.new, "changed": planned.changed}
-            log.info("planner.planned", extra={"fields": fields})
-        await self._store.commit(notes={PLANNED_NOTE: time_text(now)})
+        await plan_since(self._ledger, self._store, timing_of(config), now, is_full=is_full)
 
     async def _take_file(self, now: datetime) -> bool:
         """Import the roster's file if its content is new; whether the roster may be another one now."""

@@ -11,8 +11,10 @@ from daemon.clock import Clock
 from daemon.notify.base import Step
 from daemon.reports.link import LinkDown
 from daemon.secret import Secret
+from daemon.watch.alerts import Alerts
 from state.records import Severity
 
+ALERT = "redis.down"
 # The client's own limits are for each read and each connect; this one is for all of them together.
 WITHIN_S = 5.0
 CLOSE_S = 1.0
@@ -53,9 +55,7 @@ class RedisLink:
     """One connection pool to it, made with the first question and again after whatever broke it."""
 
     name = "redis"
-    alert = "redis.down"
-    severity = Severity.ERROR
-    advice = "nightdesk test redis"
+    alert = ALERT
 
     def __init__(self, url: Secret) -> None:
         self._url = url
@@ -92,6 +92,16 @@ class RedisLink:
             if not is_ok:
                 break
         return taken
+
+    async def alarm(self, alerts: Alerts, summary: str, details: Mapping[str, Any]) -> None:
+        """Alert that it is down."""
+        await alerts.fire(
+            ALERT,
+            severity=Severity.ERROR,
+            summary=summary,
+            details=details,
+            advice="nightdesk test redis",
+        )
 
     async def close(self) -> None:
         if self._client is None:

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 from state.codec import as_camel, to_json
-from state.ledger.base import Ledger
+from state.ledger.base import Looking
 from state.ledger.records import Obligation, Send, Status
 
 # Named one by one and for ever: a column that is added later must not change the hash of what is sealed.
@@ -20,13 +20,6 @@ ROW_FIELDS = (
 SEND_FIELDS = ("stableId", "channel", "state", "attempts", "intendedAt", "endedAt", "proof", "error")
 MOST_LACKING = 1000  # of those without a report so many are named; the rest is counted
 SHORT = 16  # hex digits: 8 bytes tell two rows apart, the whole hash is what nobody can forge
-
-
-class Line(NamedTuple):
-    """What the list of rows says of one of them."""
-
-    short_hash: str
-    status: str
 
 
 @dataclass(slots=True)
@@ -41,7 +34,7 @@ class Sealed:
     lines: bytearray = field(default_factory=bytearray)  # "0f3c… delivered acme" a row, by company
 
 
-async def seal(ledger: Ledger, on: date) -> Sealed:
+async def seal(ledger: Looking, on: date) -> Sealed:
     """Read all rows of a date with their sends, page by page, and seal them.
 
     Raises:
@@ -49,7 +42,7 @@ async def seal(ledger: Ledger, on: date) -> Sealed:
     """
     sealed, whole = Sealed(), hashlib.sha256()
     async for one, sends in _rows(ledger, on):
-        row = canonical(row_of(one, sends))
+        row = to_json(row_of(one, sends))
         whole.update(row + b"\n")
         sealed.lines += f"{short_hash(row)} {one.status.value} {one.company_id}\n".encode()
         sealed.rows += 1
@@ -61,7 +54,7 @@ async def seal(ledger: Ledger, on: date) -> Sealed:
 
 
 def row_of(obligation: Obligation, sends: Sequence[Send]) -> dict[str, Any]:
-    """What is sealed of one obligation."""
+    """What is sealed of one obligation, in an order of its own: its JSON is the same bytes each time."""
     shown = as_camel(obligation)
     messages = [{name: said[name] for name in SEND_FIELDS} for said in map(as_camel, sends)]
     messages.sort(key=lambda it: (it["stableId"], it["channel"]))
@@ -83,12 +76,12 @@ def short_hash(row: bytes) -> str:
     return hashlib.sha256(row).hexdigest()[:SHORT]
 
 
-def lines_in(lines: bytes | bytearray) -> dict[str, Line]:
-    """The list of rows back, by company."""
+def statuses_in(lines: Iterable[bytes]) -> dict[str, str]:
+    """Some lines of a list of rows back: the status of each company."""
     found = {}
-    for line in lines.decode().splitlines():
-        short, status, company_id = line.split(" ", 2)
-        found[company_id] = Line(short, status)
+    for line in lines:
+        _, status, company_id = line.decode().split(" ", 2)
+        found[company_id] = status
     return found
 
 
@@ -114,7 +107,7 @@ def _name(sealed: Sealed, one: Obligation) -> None:
         )
 
 
-async def _rows(ledger: Ledger, on: date) -> AsyncIterator[tuple[Obligation, list[Send]]]:
+async def _rows(ledger: Looking, on: date) -> AsyncIterator[tuple[Obligation, list[Send]]]:
     after = ""
     async for page in ledger.rows_of(on):
         sends: dict[str, list[Send]] = {}

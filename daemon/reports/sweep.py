@@ -36,8 +36,11 @@ CLEAN_FOR = timedelta(days=1)
 FURTHEST_EAST = timedelta(hours=14)  # of UTC, that any zone is
 PAGE = 1000
 PAGES = 10  # of open obligations that are looked at in a step; there are more only while they are worked off
+MOST_PLANNED = 20_000  # in a step, which must not look as if it hung
 NAMED = 5
-INTERVENED, MISSED, STUCK = "backup.intervened", "coverage.missed", "report.stuck"
+INTERVENED = "backup.intervened"
+MISSED = "coverage.missed"
+STUCK = "report.stuck"
 
 
 class Why(StrEnum):
@@ -58,19 +61,19 @@ class Why(StrEnum):
 def why_of(one: Obligation, now: datetime, *, is_primary_busy: bool) -> Why | None:
     """Why an open obligation wants to be taken up; None while it does not.
 
-    `is_primary_busy`: somebody is at work on reports, so that what has not been begun has its turn.
+    `is_primary_busy`: somebody is at work on reports, and what waits will have its turn.
     """
     if one.status in (Status.LEASED, Status.PRODUCED, Status.SENT):
         is_held = one.lease_expires_at is not None and one.lease_expires_at > now
         return None if is_held else Why.STUCK
     if one.status.is_final or one.due_at > now or (one.retry_at is not None and one.retry_at > now):
         return None
+    waited = now - max(one.due_at, one.planned_at or one.due_at, one.retry_at or one.due_at)
+    if is_primary_busy and waited < GRACE:
+        return None
     if one.attempts:
         return Why.FAILED
-    waited = now - max(one.due_at, one.planned_at or one.due_at, one.retry_at or one.due_at)
-    if is_primary_busy:
-        return Why.DUE if waited >= GRACE else None
-    return Why.LATE if waited >= LATE_AFTER else Why.DUE
+    return Why.LATE if waited >= LATE_AFTER and not is_primary_busy else Why.DUE
 
 
 @dataclass(slots=True)
@@ -154,6 +157,8 @@ class Sweep:
                 return found
             after = page[-1].key
         found.is_all = False
+        counts = await self._ledger.counts(now.date() - DAY, now.date() + DAY)
+        found.dates |= {day for day, statuses in counts.items() if statuses.get(Status.DUE)}
         return found
 
     async def _plan_missing(self, config: Config, now: datetime) -> set[Key]:
@@ -164,7 +169,8 @@ class Sweep:
         timing, missing = timing_of(config), set[Key]()
         # All dates that have begun somewhere, or have just ended.
         for day in sorted({now.date() - DAY, now.date(), (now + FURTHEST_EAST).date()}):
-            planned = await plan_missing(self._ledger, day, timing, now)
+            left = MOST_PLANNED - len(missing)
+            planned = await plan_missing(self._ledger, day, timing, now, most=left)
             missing |= {one.key for one in planned}
         if missing:
             log.warning("sweep.planned", extra={"fields": {"missing": len(missing)}})

@@ -18,8 +18,11 @@ async def plan_missing(
     now: datetime,
     *,
     company_ids: Collection[str] | None = None,
+    most: int = 1_000_000,
 ) -> list[Obligation]:
-    """Write what nobody has planned of a date that has begun for the company; what was written.
+    """Write what nobody has planned of a date that has begun for the company; what is owed of it.
+
+    With `most` it ends after about so many; what is left is found by the next call.
 
     Raises:
         LedgerError: the ledger does not answer; what is written by then stays.
@@ -30,7 +33,7 @@ async def plan_missing(
     version, joined = versions[0].version if versions else 0, joinings(versions)
     written: list[Obligation] = []
     after = ""
-    while page := await _page(ledger, day, after):
+    while len(written) < most and (page := await _page(ledger, day, after)):
         after = page[-1].id
         owed = [
             obligation_for(

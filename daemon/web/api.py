@@ -6,9 +6,10 @@ from typing import Any
 from msgspec import field
 
 from daemon.web.alerting import ALERT_ROUTES
-from daemon.web.health import HEALTH_ROUTES
 from daemon.web.asking import Answer, Asking
 from daemon.web.companies import COMPANY_ROUTES
+from daemon.web.emergency import EMERGENCY_ROUTES
+from daemon.web.health import HEALTH_ROUTES
 from daemon.web.reports import REPORT_ROUTES
 from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read, wait_of
 
@@ -167,6 +168,7 @@ ROUTES: tuple[Route, ...] = (
     read("/api/digests/{date}", digest),
     do("/api/digests/{date}/send", send_digest, NewSend),
     *ALERT_ROUTES,
+    *EMERGENCY_ROUTES,
     *HEALTH_ROUTES,
     *COMPANY_ROUTES,
     *REPORT_ROUTES,

@@ -25,8 +25,16 @@ async def queues(asking: Asking) -> Answer:
     return Answer(value=await asking.operations.health.queues())
 
 
+async def completion(asking: Asking) -> Answer:
+    """Whether each delivered report of a `date`, or of the newest, was kept whole and is the right one."""
+    named = asking.query.get("date")
+    on = None if named is None else asking.day(named)
+    return Answer(value=await asking.operations.health.completion(on))
+
+
 HEALTH_ROUTES: tuple[Route, ...] = (
     read("/api/reports/system/health", health),
     read("/api/queues", queues),
+    read("/api/completion", completion),
     do("/api/links/check", check_link, NewLinkCheck),
 )

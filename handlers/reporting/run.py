@@ -12,6 +12,7 @@ from daemon.context import Services, TaskLog
 from daemon.loops import repeat
 from daemon.notify.notifier import LONGEST_ERROR
 from daemon.notify.text import cut, one_line
+from daemon.reports.ensuring import companies_of
 from handlers.reporting.alarms import Alarms
 from handlers.reporting.base import Facts
 from handlers.reporting.delivering import Delivering
@@ -136,18 +137,13 @@ class Run:
 
     async def _serve(self, claimed: Sequence[Obligation]) -> None:
         """Make and send a batch; each report fails for itself."""
-        companies = await self._companies(claimed)
+        companies = await companies_of(self._ledger, {one.company_id for one in claimed})
         found = await self._found(claimed)
         if self.is_over:
             return
         async with asyncio.TaskGroup() as group:
             for one in claimed:
                 group.create_task(self._one(one, companies.get(one.company_id), found[one.date]))
-
-    async def _companies(self, claimed: Sequence[Obligation]) -> dict[str, Company]:
-        ids = sorted({one.company_id for one in claimed})
-        known = await asyncio.gather(*(self._ledger.company(it) for it in ids))
-        return {it.id: it for it in known if it is not None}
 
     async def _found(self, claimed: Sequence[Obligation]) -> dict[date, Found]:
         """The facts of the batch, of each date at once."""

@@ -50,12 +50,13 @@ async def make_reports(ctx: Context, writer: Writer, wish: Wish) -> Tally:
     """
     await writer.look_into_unknown(wish.dates or ())
     tally = await writer.work(wish, ctx.log)
-    dates = {} if wish.dates is None else {"dates": [day.isoformat() for day in wish.dates]}
+    days = sorted(wish.dates or ())
+    dates = {"dates": [day.isoformat() for day in days]} if days else {}
     if (soonest := await writer.look_into_unknown(wish.dates or ())) is not None:
         await ctx.house.enqueue(
             "write-reports",
             {"why": RESEND} | dates,
-            key=f"write-reports:{RESEND}:{soonest:%Y-%m-%dT%H:%M}",
+            key=f"write-reports:{RESEND}:{soonest:%Y-%m-%dT%H:%M}:{days[0] if days else ''}:{len(days)}",
             trigger=Trigger.RETRY,
             lane=Lane.CATCH_UP,
             scheduled_at=soonest + timedelta(seconds=1),

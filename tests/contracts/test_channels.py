@@ -23,7 +23,7 @@ from tests.daemon.notify.hostile import NOW, hostile_message
 from tests.daemon.notify.receivers import TOKEN, receiver, saying
 
 MESSAGE = Message(id="m-20261121-0600", kind="test", title="A test", text="It works.", created_at=NOW)
-LOCAL: Mapping[str, Mapping[str, Any]] = {"log": {}}  # rows that leave the machine by no wire
+LOCAL: Mapping[str, Mapping[str, Any]] = {"log": {}, "file": {}}  # rows that leave the machine by no wire
 LONGEST_S = 15.0  # a send, and a check, whatever is on the other side
 
 

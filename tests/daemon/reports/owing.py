@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from daemon.app import App
 from daemon.config.reporting import ReportsSection
 from daemon.reports.calendar import joining_date
 from state.ledger.base import Ledger
-from state.ledger.records import Company, Obligation, Release, Status
+from state.ledger.records import Company, Intent, Obligation, Outcome, Produced, Release, Status
 from state.records import Alert, Task
+from state.records import replace as change
 from tests.contracts.ledgers import DAY, LEASE, company, intent, outcome, owed, report
 from tests.house import House
 
 DUE = datetime(2026, 11, 21, 5, tzinfo=UTC)
 TODAY = date(2026, 11, 21)
 WORKER = "worker"
+
+R = TypeVar("R", Produced, Intent, Outcome)
 
 
 class Office:
@@ -71,10 +75,10 @@ class Office:
         elif status is Status.FAILED:
             await self.ledger.release(WORKER, [_given_back(it, self.now, None) for it in taken])
         elif status is not Status.LEASED:
-            await self.ledger.produced(WORKER, [report(it, self.now) for it in taken])
-            await self.ledger.intend_sends(WORKER, [intent(it, self.now) for it in taken])
+            await self.ledger.produced(WORKER, [_named(report(it, self.now), it) for it in taken])
+            await self.ledger.intend_sends(WORKER, [_named(intent(it, self.now), it) for it in taken])
             await self.ledger.record_outcomes(
-                WORKER, [outcome(it, status=status, at=self.now) for it in taken]
+                WORKER, [_named(outcome(it, status=status, at=self.now), it) for it in taken]
             )
         return taken
 
@@ -93,6 +97,11 @@ class Office:
 
 def companies(*names: str) -> Sequence[Company]:
     return [company(name, channel="log") for name in names]
+
+
+def _named(record: R, one: Obligation) -> R:
+    """The same by an id of this lease, as a report that is forced has a new one."""
+    return change(record, stable_id=f"{one.company_id}-{one.date}-{one.epoch}")
 
 
 def _given_back(one: Obligation, now: datetime, retry_at: datetime | None) -> Release:

@@ -42,7 +42,13 @@ LOOKS = [
     ("a few that are retried", [load(3)], 0, 10, [Outlook.CALM]),
     ("a few, and it is near", [load(3, HOUR / 2)], 0, 10, [Outlook.STALLED]),
     ("passed already", [load(100, -MINUTE)], 0, 10, []),
-    ("those before it count", [load(590, HOUR), load(300, HOUR * 1.2)], 100, 10, [Outlook.CALM, Outlook.TOO_SLOW]),
+    (
+        "those before it count",
+        [load(590, HOUR), load(300, HOUR * 1.2)],
+        100,
+        10,
+        [Outlook.CALM, Outlook.TOO_SLOW],
+    ),
     ("missed ones count too", [load(900, -HOUR), load(100, HOUR)], 100, 10, [Outlook.TOO_SLOW]),
 ]
 

@@ -1,7 +1,7 @@
 """Links that are watched: alerted after a minute without them, resolved when they are back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from daemon.reports.link import LinkDown
 from daemon.reports.links import Finding, Links, found_down, next_look
 from daemon.reports.redis_link import RedisLink
 from daemon.secret import Secret
+from daemon.watch.alerts import Alerts
 from state.ledger.postgres import PostgresLedger
 from state.ledger.sqlite import SqliteLedger
 from state.records import Severity
@@ -32,8 +33,6 @@ class Line:
 
     name = "redis"
     alert = "redis.down"
-    severity = Severity.ERROR
-    advice = "nightdesk test redis"
 
     def __init__(self, clock: Clock) -> None:
         self.reason: str | None = None
@@ -47,8 +46,11 @@ class Line:
             raise LinkDown(self.reason)
         return {"role": "master"}
 
-    async def steps(self, clock: Clock) -> Sequence[Step]:
+    async def steps(self, clock: Clock) -> list[Step]:
         return []
+
+    async def alarm(self, alerts: Alerts, summary: str, details: Mapping[str, Any]) -> None:
+        await RedisLink(Secret("redis://nowhere")).alarm(alerts, summary, details)
 
     async def close(self) -> None:
         self.is_closed = True
@@ -61,7 +63,7 @@ class Watched:
         self.house = house
         self.links = Links(house.clock, house.app.alerts)
         self.line = Line(house.clock)
-        self.links.redis.watch(self.line, INTERVAL)  # type: ignore[arg-type]
+        self.links.redis.watch(self.line, INTERVAL)
 
     async def go(self, **time: float) -> None:
         """Let so much time pass, the watch stepped whenever it asks for it."""

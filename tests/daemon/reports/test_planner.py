@@ -111,9 +111,8 @@ async def test_who_joins_gets_a_first_report_within_a_day_and_none_for_a_deadlin
         assert first is not None
         assert first.deadline_at > joined_at
         assert first.due_at < joined_at + DAY
-    assert {it[3] for it in await desk.owed() if it[2] is Status.EXCUSED} == {
-        "joined at 2026-11-21 12:00 UTC, after the deadline of that day"
-    }
+    excuses = {it[3] for it in await desk.owed() if it[2] is Status.EXCUSED}
+    assert excuses == {"joined at 2026-11-21 12:00 UTC, after the deadline of that day"}
     for offset in range(3):
         assert await desk.ledger.missing(TODAY - DAY + DAY * offset) == []
 
@@ -167,6 +166,34 @@ async def test_a_change_of_zone_makes_no_day_of_the_past(desk: Desk, after: str)
         one = await desk.ledger.obligation(Key("a", day))
         assert one is not None
         assert one.deadline_at > desk.clock.now()
+
+
+async def test_who_is_made_active_after_a_deadline_has_not_missed_it(desk: Desk) -> None:
+    desk.write(row("a", active=False), row("b"))
+    await desk.at(NOW)
+    assert await desk.owed(to="a") == []
+    desk.write(row("a"), row("b"))
+    desk.planner.adopt()
+    await desk.at(datetime(2026, 11, 21, 12, tzinfo=UTC))
+    excuse = "not owed before the roster changed at 2026-11-21 12:00 UTC, after the deadline"
+    assert await desk.owed(to="a") == [
+        ("a", TODAY, Status.EXCUSED, excuse),
+        ("a", TODAY + DAY, Status.PLANNED, None),
+    ]
+    assert await desk.ledger.missing(TODAY) == []
+
+
+async def test_days_without_a_daemon_stay_owed_though_the_roster_is_another_at_its_start(desk: Desk) -> None:
+    desk.write(row("a"))
+    await desk.at(NOW)
+    desk.write(row("a", name="New"), row("b"))
+    desk.restart()
+    await desk.at(NOW + 3 * DAY + timedelta(hours=12))
+    assert [it[2] for it in await desk.owed(to="a")] == [Status.PLANNED] * 5
+    assert [it[1:3] for it in await desk.owed(to="b")] == [
+        (TODAY + 3 * DAY, Status.EXCUSED),
+        (TODAY + 4 * DAY, Status.PLANNED),
+    ]
 
 
 async def test_days_without_a_daemon_are_written_down_once_it_is_back(desk: Desk) -> None:

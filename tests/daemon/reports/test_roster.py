@@ -3,25 +3,34 @@
 import io
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daemon.reports.calendar import Timing
+from daemon.reports.planner import plan_all, plan_one
 from daemon.reports.roster import Imported, import_roster
 from daemon.reports.roster_file import RosterUnreadable
+from state.ledger import LEDGERS
 from state.ledger.base import Ledger
 from state.ledger.records import Company
-from tests.contracts.ledgers import DAY, NOW, TODAY, making
+from state.records import replace
+from tests.contracts.ledgers import DAY, NOW, TODAY, Making, making
+
+
+@pytest.fixture(params=sorted(LEDGERS))
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Making:
+    return making(request.param, tmp_path, lambda: request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    made = making("sqlite", tmp_path, lambda: pytest.fail("no server is needed"))()
-    await made.open(NOW)
-    yield made
-    await made.close()
+async def ledger(made: Making) -> AsyncIterator[Ledger]:
+    ledger = made()
+    await ledger.open(NOW)
+    yield ledger
+    await ledger.close()
 
 
 def row(company_id: str, **fields: Any) -> dict[str, Any]:
@@ -108,7 +117,33 @@ async def test_csv_is_taken_too_and_a_pause_outlasts_it(ledger: Ledger) -> None:
     assert (found.paused_until, found.pause_reason) == (TODAY + DAY, "moving")
 
 
+async def test_what_is_taken_is_planned_and_a_pause_reaches_it(ledger: Ledger) -> None:
+    timing = Timing(time(5), time(7), "UTC")
+    await take(ledger, row("a"), row("b", timezone="Europe/Berlin"), row("c", weekdays="sun"))
+    assert (await plan_all(ledger, timing, NOW)).new == 6
+    await ledger.pause("a", TODAY + 2 * DAY, "moving")
+    assert (await plan_all(ledger, timing, NOW)).changed == 2
+    found = {it.company_id: it.reason for it in await ledger.obligations(TODAY)}
+    assert found == {
+        "a": "paused until 2026-11-23: moving",
+        "b": None,
+        "c": "not on Saturdays",
+    }
+    paused = await ledger.company("a")
+    assert paused is not None
+    await ledger.resume("a")
+    await plan_one(ledger, replace(paused, paused_until=None), timing, NOW)
+    assert [it.reason for it in await ledger.obligations(TODAY + DAY)] == [None, None, None]
+    assert await ledger.missing(TODAY) == []
+
+
 async def test_thousands_are_taken_in_batches(ledger: Ledger) -> None:
     text = "id,timezone,channel\n" + "".join(f"c{n:05},UTC,log\n" for n in range(3001))
     done = await take(ledger, text=text)
     assert (done.change.added, done.change.total, done.refused) == (3001, 3001, 0)
+
+
+async def test_the_roster_of_the_sample_is_good(ledger: Ledger) -> None:
+    sample = Path(__file__).parents[3] / "examples" / "flights" / "companies.json"
+    done = await take(ledger, text=sample.read_text("utf-8"))
+    assert (done.change.added, done.refused) == (16, 0)

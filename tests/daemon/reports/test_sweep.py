@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import daemon.reports.sweep
 from daemon.reports.sweep import GRACE, RETRY, SWEEP_EVERY, Sweep, Why, why_of
 from state.ledger.errors import LedgerDown
 from state.ledger.records import Held, Status
@@ -223,6 +224,17 @@ async def test_without_reports_in_the_config_nothing_is_looked_at(office: Office
     assert office.tasks() == []
 
 
+async def test_of_very_many_no_date_is_left_out(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon.reports.sweep, "PAGE", 2)
+    await office.plan(*[f"a{number:02}" for number in range(30)], on=TODAY - DAY)
+    await office.plan("b")
+    await after(office, sweep(office), 11)
+    assert office.tasks()[0].args["dates"] == ["2026-11-20", "2026-11-21"]
+    alert = office.alert("backup.intervened")
+    assert alert is not None
+    assert "at least 20 reports" in alert.summary
+
+
 WHYS = [
     ({"status": Status.DUE}, 0, False, Why.DUE),
     ({"status": Status.PLANNED}, 0, False, Why.DUE),
@@ -233,6 +245,8 @@ WHYS = [
     ({"status": Status.PLANNED}, -1, False, None),
     ({"status": Status.DUE, "attempts": 1, "retry_at": DUE + MINUTE}, 0, False, None),
     ({"status": Status.DUE, "attempts": 1, "retry_at": DUE + MINUTE}, 1, False, Why.FAILED),
+    ({"status": Status.DUE, "attempts": 1, "retry_at": DUE + MINUTE}, 2, True, None),
+    ({"status": Status.DUE, "attempts": 1, "retry_at": DUE + MINUTE}, 3, True, Why.FAILED),
     ({"status": Status.LEASED, "lease_expires_at": DUE + MINUTE}, 0, False, None),
     ({"status": Status.SENT, "lease_expires_at": DUE + MINUTE}, 1, False, Why.STUCK),
     ({"status": Status.DELIVERED}, 1, False, None),

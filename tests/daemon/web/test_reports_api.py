@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from daemon.web.server import serving
 from state.home import Home
 from state.ledger.errors import LedgerDown, LedgerError, LedgerFull
 from state.ledger.records import Status
-from tests.contracts.ledgers import NOW, TODAY, company, outcome, owed, sent
+from tests.contracts.ledgers import company, outcome, owed, sent
 
 Api = aiohttp.ClientSession
-DAY = timedelta(days=1)
 NEVER = "0 0 29 2 *"
+DAY = date(2024, 2, 29)  # long past, whatever the clock of the machine says
+AT = datetime(2024, 2, 29, 5, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -39,13 +40,13 @@ async def reporting(tmp_path: Path, home: Home) -> AsyncIterator[App]:
         ledger = app.ledger
         assert ledger is not None
         roster = [company("acme"), company("blue"), company("calm")]
-        await ledger.import_companies([roster], import_id="i", now=NOW, on=TODAY, source="test")
-        await ledger.plan([owed("calm", status=Status.EXCUSED, reason="paused"), owed("acme")], NOW)
-        (one,) = await sent(ledger, "anna")
-        await ledger.record_outcomes("anna", [outcome(one, proof="250 queued as 1")])
-        await ledger.plan([owed("blue")], NOW)
-        (lost,) = await sent(ledger, "anna")
-        await ledger.record_outcomes("anna", [outcome(lost, status=Status.FAILED, error="550 no")])
+        await ledger.import_companies([roster], import_id="i", now=AT, on=DAY, source="test")
+        await ledger.plan([owed("calm", DAY, status=Status.EXCUSED, reason="paused"), owed("acme", DAY)], AT)
+        (one,) = await sent(ledger, "anna", AT)
+        await ledger.record_outcomes("anna", [outcome(one, at=AT, proof="250 queued as 1")])
+        await ledger.plan([owed("blue", DAY)], AT)
+        (lost,) = await sent(ledger, "anna", AT)
+        await ledger.record_outcomes("anna", [outcome(lost, at=AT, status=Status.FAILED, error="550 no")])
         yield app
         await app.end()
         saving.cancel()
@@ -73,41 +74,41 @@ async def post(api: Api, path: str, body: Any) -> tuple[int, Any]:
 
 
 async def test_reports_are_listed_page_by_page(api: Api) -> None:
-    async with api.get("/api/reports?date=2026-11-21&limit=2") as answer:
+    async with api.get("/api/reports?date=2024-02-29&limit=2") as answer:
         rows = await answer.json()
         assert ([row["companyId"] for row in rows], answer.headers["X-Total-Count"]) == (
             ["acme", "blue"],
             "3",
         )
-    assert [row["companyId"] for row in await get(api, "/api/reports?date=2026-11-21&cursor=blue")] == [
+    assert [row["companyId"] for row in await get(api, "/api/reports?date=2024-02-29&cursor=blue")] == [
         "calm"
     ]
-    assert len(await get(api, "/api/reports?date=2026-11-21&status=failed")) == 1
+    assert len(await get(api, "/api/reports?date=2024-02-29&status=failed")) == 1
     assert "nope" in (await get(api, "/api/reports?status=nope", 400))["detail"]
     assert "is no date" in (await get(api, "/api/reports?date=soon", 400))["detail"]
-    lacking = await get(api, "/api/reports/missing?date=2026-11-21")
+    lacking = await get(api, "/api/reports/missing?date=2024-02-29")
     assert [row["companyId"] for row in lacking] == ["blue"]
 
 
 async def test_one_report_is_told_with_its_cause(api: Api) -> None:
-    found = await get(api, "/api/reports/acme/2026-11-21")
+    found = await get(api, "/api/reports/acme/2024-02-29")
     assert (found["status"], found["report"]) == ("delivered", None)
     assert "250 queued as 1" in found["why"]
-    whole = await get(api, "/api/why/blue/2026-11-21")
+    whole = await get(api, "/api/why/blue/2024-02-29")
     assert (whole["decidedBy"], whole["status"]) == ("attempt.failed", "failed")
     assert (await get(api, "/api/why/acme/newest"))["companyId"] == "acme"
-    assert "was ever on the roster" in (await get(api, "/api/why/nobody/2026-11-21", 404))["detail"]
+    assert "was ever on the roster" in (await get(api, "/api/why/nobody/2024-02-29", 404))["detail"]
 
 
 async def test_coverage_is_one_answer_or_one_for_each_day(api: Api) -> None:
-    one = await get(api, "/api/coverage?date=2026-11-21")
+    one = await get(api, "/api/coverage?date=2024-02-29")
     assert (one["expected"], one["delivered"], one["percent"]) == (3, 1, 50.0)
-    several = await get(api, "/api/coverage?date=2026-11-21&days=2")
-    assert [row["date"] for row in several] == ["2026-11-21", "2026-11-20"]
+    several = await get(api, "/api/coverage?date=2024-02-29&days=2")
+    assert [row["date"] for row in several] == ["2024-02-29", "2024-02-28"]
 
 
 async def test_a_word_settles_a_report(api: Api) -> None:
-    path = "/api/reports/blue/2026-11-21/resolve"
+    path = "/api/reports/blue/2024-02-29/resolve"
     code, settled = await post(api, path, {"as": "delivered", "by": "bert"})
     assert (code, settled["status"], settled["reason"]) == (200, "delivered", "resolved as delivered by bert")
     code, problem = await post(api, path, {"as": "delivered"})
@@ -117,21 +118,21 @@ async def test_a_word_settles_a_report(api: Api) -> None:
 
 
 async def test_a_certificate_is_written_and_proved(api: Api) -> None:
-    await get(api, "/api/certificates/2026-11-21/verify", 404)
-    code, made = await post(api, "/api/certificates/2026-11-21", {})
+    await get(api, "/api/certificates/2024-02-29/verify", 404)
+    code, made = await post(api, "/api/certificates/2024-02-29", {})
     assert (code, made["rows"]) == (201, 3)
-    assert (await get(api, "/api/certificates/2026-11-21/verify"))["hash"] == made["hash"]
+    assert (await get(api, "/api/certificates/2024-02-29/verify"))["hash"] == made["hash"]
 
 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ({"date": "2026-11-21", "from": "2026-11-20", "to": "2026-11-21"}, "and not both"),
-        ({"from": "2026-11-20"}, "a range has both"),
-        ({"from": "2026-11-21", "to": "2026-11-20"}, "is no range of 1 to 366"),
-        ({"from": "2020-01-01", "to": "2026-11-20"}, "is no range of 1 to 366"),
+        ({"date": "2024-02-29", "from": "2024-02-28", "to": "2024-02-29"}, "and not both"),
+        ({"from": "2024-02-28"}, "a range has both"),
+        ({"from": "2024-02-29", "to": "2024-02-28"}, "is no range of 1 to 366"),
+        ({"from": "2020-01-01", "to": "2024-02-28"}, "is no range of 1 to 366"),
         ({"date": "yesterday"}, "is no date"),
-        ({"day": "2026-11-21"}, "day"),
+        ({"day": "2024-02-29"}, "day"),
         ({"date": "9999-12-31"}, "is owed to nobody yet"),
         ({"company": "nobody"}, "was ever on the roster"),
     ],

@@ -1,4 +1,4 @@
-"""A house that makes reports: a real ledger in a file, a clock that stands still, channels that do as told."""
+"""A house that makes reports: a real ledger, a clock that stands still, channels that do as told."""
 
 import asyncio
 import sqlite3
@@ -41,7 +41,7 @@ Failing = ChannelError | Exception | None
 
 
 class Inbox:
-    """A channel, and who reads it: copies of one id show as one where it dedupes; it fails as told, in order."""
+    """A channel and its reader, who sees copies of one id as one where it dedupes; it fails as told."""
 
     Options: ClassVar[Any] = None
 

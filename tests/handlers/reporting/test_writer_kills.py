@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,8 @@ class MortalInbox(Inbox):
 async def lived(room: Newsroom, day: date, steps: int) -> int:
     """Let the writer live for so many steps; how many it took."""
     life = room.team.life = Life(steps)  # type: ignore[attr-defined]
-    try:
+    with suppress(LedgerDown):
         await room.work(Wish(dates=[day]), MortalLedger(room.ledger, life))  # type: ignore[arg-type]
-    except LedgerDown:
-        pass
     room.team.life = Life(10**9)  # type: ignore[attr-defined]
     return life.taken
 

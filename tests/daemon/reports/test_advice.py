@@ -1,0 +1,78 @@
+"""The rules of the advice: each names a command that is there, and is given when it holds."""
+
+import shlex
+from datetime import date
+
+import click
+import pytest
+
+from daemon.cli.command import program
+from daemon.reports.advice import RULES, advised
+from daemon.reports.components import Component, State
+from daemon.reports.coverage import Coverage
+from daemon.reports.health import Health
+from daemon.reports.kpis import kpis
+from tests.daemon.reports.owing import DUE
+
+COMMANDS = sorted({rule.command for rule in RULES})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_is_advised_exists(command: str) -> None:
+    name, *argv = shlex.split(command)
+    if name != "nightdesk":
+        assert name == "df"
+        return
+    found: click.Command = program()
+    context = click.Context(found)
+    while isinstance(found, click.Group) and argv:
+        following = found.get_command(context, argv[0])
+        assert following is not None, f"{command}: there is no {argv[0]}"
+        found, argv = following, argv[1:]
+    assert not isinstance(found, click.Group)
+    options = {option for parameter in found.params for option in parameter.opts}
+    assert [it for it in argv if it.startswith("--") and it not in options] == []
+
+
+def health(*components: Component, coverage: Coverage | None = None, **fields: object) -> Health:
+    figures = tuple(kpis(coverage, None, None))
+    return Health(at=DUE, components=components, coverage=coverage, kpis=figures, **fields)  # type: ignore[arg-type]
+
+
+def test_a_sound_house_is_given_no_advice() -> None:
+    assert advised(health(Component(name="state", state=State.OK))) == []
+
+
+@pytest.mark.parametrize("name", ["state", "scheduler", "ledger", "redis", "disk", "llm"])
+@pytest.mark.parametrize("state", [State.DOWN, State.DEGRADED], ids=["down", "degraded"])
+def test_each_ailing_component_is_given_its_advice_with_what_is_wrong(name: str, state: State) -> None:
+    (advice,) = advised(health(Component(name=name, state=state, detail="it {broke}")))
+    assert "it {broke}" in advice.text
+
+
+def test_ailing_channels_are_named_together() -> None:
+    parts = [Component(name=f"channel:{name}", state=State.DOWN) for name in ("mail", "slack")]
+    (advice,) = advised(health(*parts))
+    assert advice.text == "These channels carry nothing: mail, slack"
+
+
+def test_the_gravest_advice_comes_first_and_counts_are_told() -> None:
+    coverage = Coverage(
+        date=date(2026, 11, 21),
+        expected=1000,
+        delivered=900,
+        degraded=300,
+        excused=0,
+        unknown=2,
+        failed=3,
+        missing=95,
+    )
+    found = advised(health(coverage=coverage, silences=("redis.* by ann, moving, until noon",)))
+    assert [it.text for it in found] == [
+        "Reports are missing: 95 of 2026-11-21",
+        "Reports failed for good: 3 of 2026-11-21",
+        "Of some reports nobody knows whether they arrived: 2 of 2026-11-21",
+        "Many reports were written by the template: 300 of 900",
+        "Not everybody has the report: 90 %",
+        "Silences in force: redis.* by ann, moving, until noon",
+    ]
