@@ -18,7 +18,7 @@ ALERT = "health.critical"
 FOLDER = "health"
 
 
-@handler("daily-health", cron="0 8 * * *", timeout="5m", max_attempts=3, deadline="1h")
+@handler("daily-health", cron="0 8 * * *", section="reports", timeout="5m", max_attempts=3, deadline="1h")
 async def daily_health(ctx: Context) -> Outcome:
     """Examine everything, seal the newest date, write the report, send it, alert what is critical."""
     house = ctx.house

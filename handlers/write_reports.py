@@ -6,6 +6,7 @@ from typing import Any
 
 from daemon.context import Context
 from daemon.engine.handler import HandlerError, Outcome, handler
+from daemon.reports.asking import plan_asked
 from daemon.reports.calendar import timing_of
 from daemon.reports.ensuring import ensure
 from handlers.reporting.run import Wish
@@ -30,7 +31,8 @@ async def write_reports(ctx: Context) -> Outcome:
         if ctx.task.args.get("why") == ENSURE and wish.dates:
             now, timing = ctx.house.clock.now(), timing_of(ctx.house.config)
             made = await ensure(ledger, wish.dates, wish.companies, timing=timing, now=now)
-            ensured = made.planned + made.reopened
+            asked = await plan_asked(ledger, wish.dates, wish.companies, timing, now)
+            ensured = made.planned + made.reopened + asked
         return done(await make_reports(ctx, writer, wish), ensured=ensured)
 
     return await with_writer(ctx, work)

@@ -39,7 +39,11 @@ def reports() -> None:
 def listing(call: Call, day: date | None, status: str | None, limit: int | None) -> None:
     """The reports of a date, by company, and how each stands."""
     wanted = limit or (1_000_000 if call.is_json else 20)
-    rows, total = _pages(call, day, status, wanted)
+
+    async def work(operations: "Operations") -> Any:
+        return await operations.reports.listing(day, status, limit=wanted)
+
+    rows, total = ask_or_do(call, lambda: _pages(call, day, status, wanted), work)
     if call.is_json:
         call.answer(rows)
         return
@@ -145,27 +149,17 @@ def resolve(call: Call, company: str, day: date, as_: str, by: str | None) -> No
 def _pages(
     call: Call, day: date | None, status: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Ask page by page, so that neither side holds more than it has to."""
+    """Ask page by page, so that no answer of the daemon is too large for it."""
     rows: list[dict[str, Any]] = []
     total: int | None = None
     while len(rows) < limit:
-        size, cursor = min(PAGE, limit - len(rows)), rows[-1]["companyId"] if rows else ""
-        page, total = _page(call, day, status, size, cursor)
+        size, cursor = min(PAGE, limit - len(rows)), rows[-1]["companyId"] if rows else None
+        query = {"date": day, "status": status, "limit": size, "cursor": cursor}
+        page, total = call.client.page("/api/reports", query)
         rows += page
         if len(page) < size:
             break
         day = date.fromisoformat(page[-1]["date"])  # the same one, though a newer one may come due meanwhile
-    return rows, total
-
-
-def _page(
-    call: Call, day: date | None, status: str | None, limit: int, cursor: str
-) -> tuple[list[dict[str, Any]], int | None]:
-    async def work(operations: "Operations") -> Any:
-        return await operations.reports.listing(day, status, cursor, limit)
-
-    query = {"date": day, "status": status, "limit": limit, "cursor": cursor or None}
-    rows, total = ask_or_do(call, lambda: call.client.page("/api/reports", query), work)
     return rows, total
 
 

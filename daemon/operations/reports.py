@@ -1,5 +1,6 @@
 """What can be asked of reports: how they stand and why, who lacks one, and what proves it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from state.codec import as_camel
 from state.database import StoreError
 from state.home import Home
 from state.ledger.base import Ledger
+from state.ledger.errors import LedgerError
 from state.ledger.records import DELIVERED, FINAL, Key, Obligation, Status
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ ROW_FIELDS = (
 )  # fmt: skip
 MOST_MISSING = 10_000
 MOST_DAYS = 366
+AT_ONCE_S = 3.0  # how long the status as a whole waits for its one line of coverage
 NEARBY = 1000  # company ids that a mistyped one is compared with
 # Alerts of a single company, which somebody's word on its report ends.
 OF_ONE_REPORT = ("report.failed", "report.unknown")
@@ -101,6 +104,17 @@ class ReportOperations:
         """The coverage of a date, or of the newest of which something has come due."""
         on = await self._day(on)
         return (await coverage_of(self._ledger, on, self._app.clock.now())).as_row()
+
+    async def percent_now(self) -> float | None:
+        """The percentage of the newest date that is due; None where the ledger does not tell it at once."""
+        if self._app.ledger is None:
+            return None
+        try:
+            async with asyncio.timeout(AT_ONCE_S):
+                percent: float | None = (await self.coverage(None))["percent"]
+        except (LedgerError, TimeoutError):
+            return None
+        return percent
 
     async def coverages(self, on: date | None, days: int) -> list[dict[str, Any]]:
         """The coverage of so many dates up to one, newest first."""

@@ -65,7 +65,7 @@ class Operations:
             "queueDepth": len(app.store.tasks),
             "openAlerts": len(app.alerts.open),
             "schedules": {it.pop("name"): it for it in await self.schedules()},
-            "coverageToday": None,
+            "coverageToday": await self.reports.percent_now(),
         }
 
     async def schedules(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,7 +17,9 @@ from state.disk import write_atomically
 from state.home import Home
 from state.ledger.base import Ledger, Looking, Proofs
 from state.ledger.errors import LedgerConflict
-from state.ledger.records import Certificate
+from state.ledger.records import OPEN, Certificate
+
+log = logging.getLogger(__name__)
 
 WRITE_TRIES = 3  # two that write at once see each other; a third is already rare
 CHAIN = 400  # as many as dates are kept
@@ -103,6 +106,8 @@ async def write(ledger: Ledger, home: Home, on: date, now: datetime) -> Certific
             except LedgerConflict:
                 continue
         await asyncio.to_thread(_write_files, home, made, bytes(sealed.lines))
+        fields = {"date": on.isoformat(), "rows": sealed.rows, "hash": made.hash, "new": is_new}
+        log.info("certificate.written", extra={"fields": fields})
         return made
     raise LedgerConflict(f"others wrote certificates at the same time as that of {on}; write it again")
 
@@ -249,3 +254,9 @@ def _tell_differences(verdict: Verdict, known: Certificate, sealed: Sealed, line
     verdict.problems.append(
         f"{len(differing):,} of {verdict.rows:,} rows are not as they were sealed: {names}{more}"
     )
+    open_then = sum(before.get(one) in OPEN for one in differing)
+    if open_then:
+        verdict.problems.append(
+            f"{open_then:,} of these were open then, and may well have gone on; once the date is over:"
+            f" nightdesk certificate write {verdict.date}"
+        )

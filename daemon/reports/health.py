@@ -12,6 +12,7 @@ from daemon.reports.components import Component, House, State, components_of
 from daemon.reports.coverage import Coverage, coverage_of, newest_date
 from daemon.reports.kpis import Kpi, kpis
 from daemon.reports.patterns import Rates, rates_of
+from daemon.watch.alerts import Alerts
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
 from state.records import Alert, Severity
@@ -20,7 +21,8 @@ SPANS = (7, 30)  # days
 WEEK = timedelta(days=7)
 GRAVE = (Severity.ERROR, Severity.CRITICAL)
 # Without these nothing goes out at all.
-VITAL = ("state", "scheduler", "ledger")
+VITAL = ("state", "scheduler", "ledger", "disk")
+OWN = "health."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,7 @@ class Health:
     @property
     def status(self) -> State:
         """`down` where nothing goes out, `degraded` where something has to be seen to."""
-        is_mute = bool(self.channels) and all(it.state is State.DOWN for it in self.channels)
-        if is_mute or any(self._is_down(name) for name in VITAL):
+        if self._down:
             return State.DOWN
         lacks = self.coverage is not None and self.coverage.missing + self.coverage.failed > 0
         if lacks or self.grave_alerts or any(it.is_ailing for it in self.components):
@@ -53,8 +54,8 @@ class Health:
 
     @property
     def critical(self) -> list[str]:
-        """What somebody has to hear of now: parts that are down, and reports that are missing."""
-        found = [f"{it.name} is down: {it.detail}" for it in self.components if it.state is State.DOWN]
+        """What somebody has to hear of now: nothing goes out, or reports are missing."""
+        found = [f"{it.name} is down: {it.detail}" for it in self._down]
         if self.coverage is not None and (lacking := self.coverage.missing + self.coverage.failed):
             found.append(f"{lacking:,} reports of {self.coverage.date.isoformat()} are missing or failed")
         return found
@@ -76,9 +77,12 @@ class Health:
             "recommendations": [it.as_row() for it in self.recommendations],
         }
 
-    def _is_down(self, name: str) -> bool:
-        part = self.component(name)
-        return part is not None and part.state is State.DOWN
+    @property
+    def _down(self) -> list[Component]:
+        """The parts for want of which nothing goes out; of the channels only all of them together are one."""
+        down = [it for it in self.components if it.state is State.DOWN]
+        is_mute = all(it.state is State.DOWN for it in self.channels)
+        return [it for it in down if it.name in VITAL or (is_mute and it in self.channels)]
 
     def _reports(self) -> dict[str, Any] | None:
         if self.coverage is None:
@@ -102,7 +106,7 @@ async def examine(house: House, silences: Sequence[str] = (), *, deep: bool = Fa
         coverage=coverage,
         rates=rates,
         kpis=tuple(kpis(coverage, rates.get(7), times)),
-        grave_alerts=tuple(it for it in house.alerts.open if it.severity in GRAVE),
+        grave_alerts=tuple(_grave(house.alerts)),
         silences=tuple(silences),
     )
     return replace(found, recommendations=tuple(advised(found)))
@@ -122,11 +126,15 @@ async def _reports_of(ledger: Ledger | None, now: datetime) -> tuple[Coverage | 
 
 
 async def _rates(ledger: Ledger, until: date, spans: Sequence[int]) -> dict[int, Rates]:
-    tallies = await ledger.tallies(until - timedelta(days=max(spans) - 1), until)
+    """Each span by a question of its own: what a long one leaves out would be its newest dates."""
     return {
-        days: rates_of([it for it in tallies if it.date > until - timedelta(days=days)], days)
-        for days in spans
+        days: rates_of(await ledger.tallies(until - timedelta(days=days - 1), until), days) for days in spans
     }
+
+
+def _grave(alerts: Alerts) -> list[Alert]:
+    """What is open and grave, but for what an earlier health report said."""
+    return [it for it in alerts.open if it.severity in GRAVE and not it.name.startswith(OWN)]
 
 
 async def _alert_times(house: House, now: datetime) -> AlertTimes | None:

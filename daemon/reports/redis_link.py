@@ -163,7 +163,7 @@ def cautions(facts: Mapping[str, Any]) -> list[str]:
         found.append(f"maxmemory-policy is {policy}: when it is full it drops keys; set noeviction")
     if limit and used > NEARLY_FULL * limit:
         found.append(f"its memory is {100 * used // limit} % full")
-    if "fail" in (facts.get("rdb_last_bgsave_status") or "") or facts.get("rdb_last_bgsave_status") == "err":
+    if facts.get("rdb_last_bgsave_status") == "err":
         found.append("its last save to the disk failed")
     if facts.get("aof_last_write_status") == "err":
         found.append("its last write to the append-only file failed")
@@ -176,22 +176,27 @@ def _client(url: Secret) -> Any:
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
+    address = url.reveal()
+    of_tcp = {} if address.startswith("unix://") else {"socket_keepalive": True}
     try:
-        return Redis.from_url(
-            url.reveal(),
+        client: Any = Redis.from_url(
+            address,
             socket_timeout=3,
             socket_connect_timeout=2,
-            socket_keepalive=True,
             health_check_interval=15,
             retry=Retry(NoBackoff(), 0),
             retry_on_timeout=False,
             max_connections=20,
             protocol=2,
             client_name="nightdesk",
+            **of_tcp,
         )
-    except ValueError:
+        # Connects to nothing yet; options of the address that there are none of are found out now.
+        client.connection_pool.make_connection()
+    except (ValueError, TypeError):
         # Its text may repeat the address with the password.
         raise LinkDown("redis.url is no address that the client can read") from None
+    return client
 
 
 @asynccontextmanager

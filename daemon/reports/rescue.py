@@ -20,7 +20,7 @@ from daemon.reports.emergency import (
     judge,
     rows_of,
 )
-from daemon.reports.sweep import WRITE_REPORTS
+from daemon.reports.sweep import ATTEMPTS, WRITE_REPORTS
 from daemon.reports.unplanned import plan_missing
 from daemon.watch.alerts import Alerts
 from state.codec import parse_time, time_text
@@ -176,8 +176,8 @@ class Rescue:
         """Put rows under the plan; what it has touched before is left alone, however it stands by now."""
         fresh = [it for it in rows if it.plan_id != plan.id and it.due_at <= now]
         why = f"emergency {plan.id} by {plan.owner}: {plan.reason}"
-        again = {it.key for it in fresh if it.status in SENT_AGAIN | {Status.FAILED}}
         if plan.force_of is not None:
+            again = {it.key for it in fresh if _is_forced(it, plan)}
             await self._ledger.force(again, plan.id, now, why)
         else:
             await self._ledger.reopen({it.key for it in fresh if it.status is Status.FAILED}, now, why)
@@ -193,6 +193,7 @@ class Rescue:
             {"dates": dates, "planId": plan.id, "why": "emergency"},
             key=f"{plan.id}-{plan.state.value}-{now:%Y%m%dT%H%M%S}",
             trigger=Trigger.MANUAL,
+            max_attempts=ATTEMPTS,
             lane=Lane.CATCH_UP,
         )
         await self._move(plan, plan.state, now, {"taskId": accepted.task.id})
@@ -231,6 +232,13 @@ def _is_ready(one: Obligation, now: datetime) -> bool:
     if one.lease_expires_at is not None and one.lease_expires_at > now:
         return False
     return one.retry_at is None or one.retry_at <= now
+
+
+def _is_forced(one: Obligation, plan: Plan) -> bool:
+    """Whether it is to be sent again: what arrived after the plan was made, nobody has asked for twice."""
+    if one.status not in SENT_AGAIN | {Status.FAILED}:
+        return False
+    return one.delivered_at is None or one.delivered_at <= plan.created_at
 
 
 def _told_as(status: Status) -> str:

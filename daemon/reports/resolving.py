@@ -1,9 +1,12 @@
 """A person's word on a report that failed, or of which nobody knows whether it arrived."""
 
+import logging
 from datetime import datetime
 
 from state.ledger.base import Ledger
 from state.ledger.records import AuditEntry, Key, Obligation
+
+log = logging.getLogger(__name__)
 
 DELIVERED, RESEND = "delivered", "resend"
 WORDS = (DELIVERED, RESEND)
@@ -28,6 +31,8 @@ async def resolve(ledger: Ledger, key: Key, as_: str, said_by: str, now: datetim
         at=now, actor=said_by, action="report.resolved", subject=f"{key.company_id} {key.date}", reason=as_
     )
     await ledger.add_audit(entry)
+    fields = {"company": key.company_id, "date": key.date.isoformat(), "as": as_, "by": said_by}
+    log.info("report.resolved", extra={"fields": fields})
     return settled
 
 

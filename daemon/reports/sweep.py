@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -32,6 +32,9 @@ RETRY = timedelta(seconds=15)  # the ledger or the queue is away
 GRACE = timedelta(minutes=2)
 # By then the primary should have begun: stepping in is worth a word.
 LATE_AFTER = timedelta(minutes=10)
+# A task that has run for so long while nothing was delivered is no reason to wait.
+HANGS_AFTER = timedelta(minutes=30)
+ATTEMPTS = 3
 CLEAN_FOR = timedelta(days=1)
 FURTHEST_EAST = timedelta(hours=14)  # of UTC, that any zone is
 PAGE = 1000
@@ -85,6 +88,7 @@ class Found:
     dates: set[date] = field(default_factory=set)
     overdue: dict[date, list[str]] = field(default_factory=dict)  # open past their deadline
     is_all: bool = True
+    is_moving: bool = True  # something was delivered lately
 
     def note(self, one: Obligation, now: datetime, why: Why | None) -> None:
         """Count one that is open."""
@@ -144,8 +148,9 @@ class Sweep:
         missing = await self._plan_missing(config, now)
         await self._ledger.mark_due(now)
         await self._ledger.supersede_older(now)
-        is_primary_busy = _is_busy(self._store.tasks)
-        found = Found()
+        found = Found(is_moving=bool(await self._ledger.delivered_since(now - LATE_AFTER)))
+        tasks = self._store.tasks.values()
+        is_primary_busy = any(is_at_work(it, now, is_moving=found.is_moving) for it in tasks)
         after: Key | None = None
         for _ in range(PAGES):
             page = await self._ledger.open_before(now, after=after, limit=PAGE)
@@ -179,7 +184,8 @@ class Sweep:
     async def _have_written(self, found: Found, now: datetime) -> bool:
         """Promise one task for all of it, unless one that does it waits or runs; False where it cannot be."""
         dates = sorted(it.isoformat() for it in found.dates)
-        if any(set(dates) <= set(task.args.get("dates", ())) for task in _sweeping(self._store.tasks)):
+        tasks = self._store.tasks.values()
+        if any(_serves(it, dates) and not _hangs(it, now, is_moving=found.is_moving) for it in tasks):
             return True
         try:
             accepted = await self._enqueue(
@@ -187,6 +193,7 @@ class Sweep:
                 {"dates": dates, "why": "sweep"},
                 key=f"sweep-{now:%Y%m%dT%H%M}",
                 trigger=Trigger.CATCH_UP,
+                max_attempts=ATTEMPTS,
                 lane=Lane.CATCH_UP,
             )
         except (QueueFull, StoreError) as error:
@@ -265,16 +272,23 @@ class Sweep:
             )
 
 
-def _is_busy(tasks: Mapping[str, Task]) -> bool:
-    """Whether a task that writes reports runs, or is about to."""
-    return any(
-        task.handler in REPORT_HANDLERS and task.state in (TaskState.AVAILABLE, TaskState.EXECUTING)
-        for task in tasks.values()
-    )
+def is_at_work(task: Task, now: datetime, *, is_moving: bool) -> bool:
+    """Whether a task writes reports, or is about to; one that runs for long and moves nothing does not."""
+    if task.handler not in REPORT_HANDLERS or task.state not in (TaskState.AVAILABLE, TaskState.EXECUTING):
+        return False
+    return not _hangs(task, now, is_moving=is_moving)
 
 
-def _sweeping(tasks: Mapping[str, Task]) -> list[Task]:
-    return [it for it in tasks.values() if it.handler == WRITE_REPORTS and it.args.get("why") == "sweep"]
+def _hangs(task: Task, now: datetime, *, is_moving: bool) -> bool:
+    if is_moving or task.state is not TaskState.EXECUTING or task.started_at is None:
+        return False
+    return now - task.started_at >= HANGS_AFTER
+
+
+def _serves(task: Task, dates: Sequence[str]) -> bool:
+    """Whether a task was promised by a sweep for all of these dates."""
+    is_ours = task.handler == WRITE_REPORTS and task.args.get("why") == "sweep"
+    return is_ours and set(dates) <= set(task.args.get("dates", ()))
 
 
 def _counts(found: Found) -> dict[str, int]:

@@ -13,6 +13,8 @@ MOST_FAILURES = 16
 MOST_FAILURES_PASSING = 3
 NO_SOURCE = "no source of facts is configured (reports.source), so there are no figures."
 
+UNREAD = "the figures of this day could not be read, so there are none."
+
 log = logging.getLogger(__name__)
 
 
@@ -48,10 +50,9 @@ async def find(source: Source | None, day: date, companies: Sequence[str]) -> Fo
     return found
 
 
-def honest(company_id: str, day: date, error: SourceError) -> Facts:
-    """What a report says whose facts could not be had."""
-    problem = f"the figures of this day could not be read, so there are none: {error}"
-    return Facts(company_id=company_id, date=day, values={}, problem=problem)
+def honest(company_id: str, day: date) -> Facts:
+    """What a report says whose facts could not be had; why is for those who can mend it, in the alert."""
+    return Facts(company_id=company_id, date=day, values={}, problem=UNREAD)
 
 
 def _all_of(answer: Mapping[str, Facts], day: date, asked: Sequence[str]) -> dict[str, Facts]:

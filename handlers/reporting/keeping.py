@@ -17,14 +17,18 @@ FOLDER = "reports"
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
+class UnsafeId(Exception):
+    """A company's id is no name for a file."""
+
+
 def kept_path(logs: Path, day: date, company_id: str, form: str = "json") -> Path:
     """Where the copy of a report is; `form` is json, html or txt.
 
     Raises:
-        ValueError: the id could lead to another place.
+        UnsafeId: the id could lead to another place.
     """
     if not SAFE_ID.fullmatch(company_id):
-        raise ValueError(f'the company id "{company_id[:80]}" is no name for a file; correct the roster')
+        raise UnsafeId(f'the company id "{company_id[:80]}" is no name for a file; correct the roster')
     return logs / FOLDER / day.isoformat() / f"{company_id}.{form}"
 
 
@@ -33,7 +37,7 @@ async def keep(logs: Path, day: date, company_id: str, rendered: Rendered) -> No
 
     Raises:
         OSError: the disk refused.
-        ValueError: see `kept_path`.
+        UnsafeId: see `kept_path`.
     """
     await asyncio.to_thread(_write, kept_path(logs, day, company_id), rendered)
 

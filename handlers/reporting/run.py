@@ -18,6 +18,7 @@ from handlers.reporting.base import Facts
 from handlers.reporting.delivering import Delivering
 from handlers.reporting.finding import Found, find, honest
 from handlers.reporting.following import may_retry, retry_at
+from handlers.reporting.keeping import UnsafeId
 from handlers.reporting.leases import LEASE, Leases
 from handlers.reporting.producing import Written
 from handlers.reporting.sending import NoRoute, routes_of
@@ -171,7 +172,7 @@ class Run:
                 await self._delivering.deliver(one, routes, written)
         except LedgerError as error:
             self.stop(error)
-        except (NoRoute, ValueError) as error:
+        except (NoRoute, UnsafeId) as error:
             await self._trying(self.give_up(one, str(error)))
         except OSError as error:
             reason = f"the copy could not be kept: {error.strerror or error}"
@@ -218,7 +219,7 @@ class Run:
         if not error.is_permanent and retry_at(one, now) + self._writer.reserve < one.deadline_at:
             await self.put_off(one, str(error))
             return None
-        return honest(one.company_id, one.date, error)
+        return honest(one.company_id, one.date)
 
     async def put_off(self, one: Obligation, reason: str, asked: timedelta | None = None) -> None:
         """Give it back, to be tried again; or give up where that has no sense any more."""

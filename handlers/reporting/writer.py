@@ -21,18 +21,13 @@ from state.ledger.errors import LedgerError
 from state.ledger.records import Outcome, Release
 
 KEPT_AS = "reporting.writer"
-CLOSE_S = 4.0  # the house gives each of what it closes five seconds
+CLOSE_S = 3.0  # the house gives each of what it closes five seconds
 
 
 class Writer:
     """Makes and sends what is owed. Any number of runs may be at it at once: what each holds is leased."""
 
-    def __init__(self, house: Services, ledger: Ledger) -> None:
-        """Open all that reports are made by; nothing is asked yet.
-
-        Raises:
-            ValueError: the source or the templates are not fit; the message names the key.
-        """
+    def __init__(self, house: Services, ledger: Ledger, source: Source | None, renderer: Renderer) -> None:
         config = house.config
         assert config.reports is not None, "where there is a ledger, reports are configured"
         self.ledger = ledger
@@ -40,12 +35,7 @@ class Writer:
         self._reports = config.reports
         self.reserve = config.llm.delivery_reserve
         allow_private = config.network.allow_private
-        around = Surroundings(clock=house.clock, folder=house.folder, allow_private=allow_private)
-        templates = config.reports.templates
-        renderer = Renderer(house.folder / templates if templates else None)
-        self.source: Source | None = None
-        if config.reports.source is not None:
-            self.source = open_source(config.reports.source, around)
+        self.source = source
         self._http = llm_http(config.llm, allow_private=allow_private)
         self.ladder = open_ladder(config.llm, self._http, house.store, house.alerts, house.clock)
         self.press = Press(self.ladder, renderer, house.home, ledger, house.alerts, house.clock)
@@ -113,13 +103,27 @@ class Writer:
 
 
 async def writer_of(house: Services, ledger: Ledger) -> Writer:
-    """The writer of this house.
+    """The writer of this house, opened where it is not yet; nothing is asked by that.
 
     Raises:
-        ValueError: see `Writer`.
+        ValueError: the source or the templates are not fit; the message names the key.
+        RuntimeError: the daemon is closing.
     """
 
     async def make() -> Writer:
-        return await asyncio.to_thread(Writer, house, ledger)
+        # Some sources lean on libraries that take a second to load.
+        source, renderer = await asyncio.to_thread(_opened, house)
+        return Writer(house, ledger, source, renderer)
 
     return await house.kept.get(KEPT_AS, make)
+
+
+def _opened(house: Services) -> tuple[Source | None, Renderer]:
+    reports = house.config.reports
+    assert reports is not None, "where there is a ledger, reports are configured"
+    renderer = Renderer(house.folder / reports.templates if reports.templates else None)
+    if reports.source is None:
+        return None, renderer
+    allow_private = house.config.network.allow_private
+    around = Surroundings(clock=house.clock, folder=house.folder, allow_private=allow_private)
+    return open_source(reports.source, around), renderer

@@ -132,7 +132,10 @@ class Obligations(Protocol):
     async def excuse(self, keys: Collection[Key], reason: str, now: datetime) -> Refused: ...
 
     async def supersede_older(self, now: datetime) -> int:
-        """Excuse what is still due of days after which a newer one has come due for the same company."""
+        """Excuse what is still due of days after which a newer one has come due for the same company.
+
+        What is under a plan stays owed.
+        """
         ...
 
     async def reopen(self, keys: Collection[Key], now: datetime, detail: str) -> frozenset[Key]:

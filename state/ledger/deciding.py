@@ -39,13 +39,17 @@ _OLDER = """
 SELECT company_id, date, (SELECT max(newer.date) FROM obligation AS newer
     WHERE newer.company_id = obligation.company_id AND newer.due_at <= $1) AS newest
 FROM obligation WHERE ready_at IS NOT NULL AND due_at <= $1 AND status IN ('planned', 'due')
-    AND EXISTS (SELECT 1 FROM obligation AS newer WHERE newer.company_id = obligation.company_id
-        AND newer.date > obligation.date AND newer.due_at <= $1)
+    AND plan_id IS NULL AND EXISTS (SELECT 1 FROM obligation AS newer
+        WHERE newer.company_id = obligation.company_id AND newer.date > obligation.date
+            AND newer.due_at <= $1)
 LIMIT $2"""
 
 
 def supersede(now: datetime, limit: int) -> Script[int]:
-    """Excuse what is still owed for a day after which a newer one has come due for the same company."""
+    """Excuse what is still owed for a day after which a newer one has come due for the same company.
+
+    What somebody has asked for by a plan is wanted, however old.
+    """
     rows = yield Query(_OLDER, (now, limit), keep=PASSING_OVER)
     by_newest: dict[str, list[Row]] = {}
     for row in rows:

@@ -90,6 +90,7 @@ async def test_missing_reports_are_critical_alerted_and_taken_back(morning: Any)
     await deliver(morning, "beta")
     await run(morning, "task-2")
     assert morning.open_alerts() == []
+    assert morning.room.messages[-1].title.startswith("Health: ok")
 
 
 async def test_silences_in_force_are_told_so_that_none_is_forgotten(morning: Any) -> None:

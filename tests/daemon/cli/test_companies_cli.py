@@ -116,3 +116,14 @@ def test_without_reports_there_is_no_roster(desk: Any, nightdesk: Nightdesk) -> 
     ended = nightdesk("companies", "list")
     assert ended.code == 2
     assert 'add "reports" to the config' in ended.err
+
+
+def test_who_joined_today_gets_a_report_of_an_earlier_day_when_somebody_asks(
+    nightdesk: Nightdesk, roster: Callable[..., str]
+) -> None:
+    nightdesk("companies", "import", roster(ROWS))
+    assert nightdesk("reports", "list", "--date", "2013-01-09", "--json").json == []
+    task = nightdesk("reports", "ensure", "--date", "2013-01-09", "--company", "bolt", "--json").json
+    assert task["summary"]["ensured"] == 1
+    (found,) = nightdesk("reports", "list", "--date", "2013-01-09", "--json").json
+    assert (found["companyId"], found["attempts"]) == ("bolt", 1)

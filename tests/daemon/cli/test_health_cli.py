@@ -1,17 +1,23 @@
 """`nightdesk health`, `monitor` and `test redis|database|llm`, without a daemon and with one."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from state.ledger.choice import make_ledger
+from tests.contracts.ledgers import outcome, owed, sent
 from tests.valkey import Valkey, running
 
 Nightdesk = Callable[..., Any]
+DAY = date(2024, 2, 29)  # long past, whatever the clock of the machine says
+AT = datetime(2024, 2, 29, 5, tzinfo=UTC)
 NEVER = "0 0 29 2 *"
 COMPONENTS = ["state", "scheduler", "ledger", "redis", "disk", "llm", "channel:log"]
 
@@ -50,6 +56,7 @@ def test_health_now_of_a_daemon_is_ok_and_follows_redis(
 ) -> None:
     until(lambda: nightdesk("health", "now").code == 0)  # the first heartbeat may take a moment
     redis.kill()
+    assert nightdesk("trigger", "hello", "--wait").code == 0  # nothing waits for it
     ended = nightdesk("health", "now")
     assert ended.code == 1
     assert "cannot be reached" in ended.out
@@ -156,6 +163,26 @@ def test_the_queues_are_shown_with_what_the_ledger_owes(served: Any, nightdesk: 
 
 def test_the_daemon_shows_its_queues(served: Any, nightdesk: Nightdesk, daemon: object) -> None:
     assert nightdesk("monitor", "queues", "--json").json["ledger"]["status"] == "ok"
+
+
+def test_a_delivered_report_that_was_not_kept_is_found(served: Any, nightdesk: Nightdesk) -> None:
+    served.home.make_folders()
+    asyncio.run(deliver_unkept(served))
+    ended = nightdesk("monitor", "post-completion")
+    assert ended.code == 1
+    assert ended.out.startswith("2024-02-29: 1 delivered reports, 3 findings\n")
+    assert "acme.json" in ended.out
+    found = nightdesk("monitor", "post-completion", "--json").json
+    assert {it["what"] for it in found["findings"]} == {"missing"}
+
+
+async def deliver_unkept(desk: Any) -> None:
+    ledger = make_ledger("sqlite", desk.home)
+    await ledger.open(AT)
+    await ledger.plan([owed("acme", DAY)], AT)
+    (one,) = await sent(ledger, "anna", AT)
+    await ledger.record_outcomes("anna", [outcome(one, at=AT)])
+    await ledger.close()
 
 
 def test_a_date_on_which_nothing_was_delivered_has_no_findings(served: Any, nightdesk: Nightdesk) -> None:

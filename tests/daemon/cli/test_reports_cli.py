@@ -214,7 +214,10 @@ def test_without_reports_in_the_configuration_every_question_says_so(nightdesk: 
         assert (ended.code, 'a section "reports"' in ended.err) == (2, True), ended
 
 
-def test_a_daemon_answers_the_same(served: Any, daemon: Any, nightdesk: Nightdesk) -> None:
+def test_a_daemon_answers_the_same(
+    served: Any, daemon: Any, nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.cli.reports.PAGE", 2)  # so that three rows are two pages
     assert nightdesk("coverage", "--date", "2024-02-29", "--json").json["percent"] == 33.33
     rows = nightdesk("reports", "list", "--date", "2024-02-29", "--json").json
     assert [row["companyId"] for row in rows] == ["acme", "blue", "calm"]

@@ -12,6 +12,7 @@ from daemon.config.reporting import ReportsSection
 from daemon.operations import Operations, Unfit, Unknown
 from daemon.operations.reports import ReportOperations
 from state.ledger.base import Ledger
+from state.ledger.errors import LedgerDown
 from state.ledger.records import Release, Status
 from state.records import DeliveryState, Severity
 from tests.contracts.ledgers import LEASE, company, key, outcome, owed, sent
@@ -118,6 +119,21 @@ async def test_coverage_is_of_the_newest_date_that_is_due_unless_one_is_named(de
     }
     assert (await asked(desk).coverage(TODAY - DAY))["expected"] == 0
     assert [row["date"] for row in await asked(desk).coverages(None, 2)] == ["2026-11-21", "2026-11-20"]
+
+
+async def test_the_status_tells_the_percentage_unless_the_ledger_is_away(
+    desk: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = Operations(desk.app)
+    assert (await operations.status())["coverageToday"] is None
+    ledger = await a_morning(desk)
+    assert (await operations.status())["coverageToday"] == 25.0
+
+    async def refuse(*_: object) -> None:
+        raise LedgerDown("no answer")
+
+    monkeypatch.setattr(ledger, "counts", refuse)
+    assert (await operations.status())["coverageToday"] is None
 
 
 async def test_without_any_report_the_day_is_that_of_the_configuration(desk: House) -> None:

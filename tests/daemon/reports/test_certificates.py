@@ -138,6 +138,19 @@ async def test_a_row_that_was_changed_is_named(
     assert f"{name} {what}" in problem
 
 
+async def test_what_was_open_when_it_was_sealed_may_have_gone_on(ledger: Ledger, home: Home) -> None:
+    await ledger.plan([owed("acme"), owed("blue")], NOW)
+    await write(ledger, home, TODAY, NOW)
+    await ledger.excuse([key("blue")], "a holiday", NOW)
+    verdict = await verify(ledger, home, TODAY)
+    assert verdict is not None
+    assert verdict.problems == [
+        "1 of 2 rows are not as they were sealed: blue changed",
+        "1 of these were open then, and may well have gone on; once the date is over:"
+        " nightdesk certificate write 2026-11-21",
+    ]
+
+
 async def test_each_certificate_holds_the_hash_of_the_one_before(ledger: Ledger, home: Home) -> None:
     days = [TODAY - 2 * DAY, TODAY - DAY, TODAY]
     made = [await write(ledger, home, on, EVENING) for on in days]

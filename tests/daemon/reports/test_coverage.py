@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daemon.reports.coverage import Coverage, counted, coverage_of, coverages, newest_date
 from state.ledger.base import Ledger
@@ -83,6 +85,25 @@ def test_a_percentage_is_rounded_down_so_that_a_hundred_means_all() -> None:
     counts = {Status.DELIVERED: 99_999, Status.FAILED: 1}
     assert counted(TODAY, counts, absent=0, overdue=0).percent == 99.99
     assert counted(TODAY, {Status.DELIVERED: 1}, absent=2, overdue=0).percent == 33.33
+
+
+@given(
+    counts=st.dictionaries(st.sampled_from(Status), st.integers(0, 10**6)),
+    absent=st.integers(0, 1000),
+    share=st.floats(0, 1),
+)
+def test_every_expected_report_is_in_one_count_or_may_still_come(
+    counts: dict[Status, int], absent: int, share: float
+) -> None:
+    still_open = sum(count for status, count in counts.items() if not status.is_final)
+    overdue = int(share * still_open)
+    it = counted(TODAY, counts, absent=absent, overdue=overdue)
+    told = it.delivered + it.excused + it.unknown + it.failed + it.missing
+    assert it.expected == told + still_open - overdue
+    assert it.degraded <= it.delivered
+    if it.percent is not None:
+        assert 0 <= it.percent <= 100
+        assert (it.percent == 100) == (it.delivered == it.expected - it.excused)
 
 
 @pytest.mark.parametrize(

@@ -179,8 +179,16 @@ async def test_a_port_where_nobody_answers_is_told_in_time(linked: Linking) -> N
     assert "does not answer in time" in said
 
 
-async def test_an_address_that_cannot_be_read_is_told_without_its_password(linked: Linking) -> None:
-    said = await reason(linked("redis://:hidden@127.0.0.1:port/0"))
+async def test_a_socket_of_this_machine_will_do(serving: Serving, linked: Linking, tmp_path: Path) -> None:
+    serving(unixsocket=str(tmp_path / "one.sock"))
+    await linked(f"unix://{tmp_path}/one.sock").probe(NOW)
+
+
+@pytest.mark.parametrize("address", ["redis://:hidden@127.0.0.1:port/0", "redis://127.0.0.1/0?speed=high"])
+async def test_an_address_that_cannot_be_read_is_told_without_its_password(
+    linked: Linking, address: str
+) -> None:
+    said = await reason(linked(address))
     assert said == "redis.url is no address that the client can read"
 
 

@@ -167,6 +167,21 @@ async def test_a_force_sends_again_once_what_the_first_plan_has_shown(bureau: Bu
     assert bureau.sent == Counter(NAMES)
 
 
+async def test_what_arrives_while_a_force_waits_is_not_sent_twice(bureau: Bureau) -> None:
+    await bureau.plan(*NAMES)
+    await bureau.write(*NAMES[:10])
+    first = await bureau.trigger(delay_minutes=5)
+    forced = await bureau.trigger(force_of=first["planId"], delay_minutes=1)
+    assert forced["counts"]["sentAgain"] == 10
+    await bureau.asked.emergency.cancel(first["planId"], "eve")
+    await bureau.house.clock.advance(seconds=30)
+    await bureau.write(*NAMES[10:20])
+    await bureau.house.clock.advance(seconds=30)
+    await bureau.go_on()
+    assert await bureau.state_of(forced["planId"]) == "done"
+    assert bureau.sent == Counter(NAMES[:10] + NAMES[20:])
+
+
 async def test_a_force_needs_a_plan_for_the_same(bureau: Bureau) -> None:
     await bureau.plan(*NAMES)
     await bureau.write()

@@ -11,7 +11,8 @@ import daemon.reports.sweep
 from daemon.reports.sweep import GRACE, RETRY, SWEEP_EVERY, Sweep, Why, why_of
 from state.ledger.errors import LedgerDown
 from state.ledger.records import Held, Status
-from state.records import Severity
+from state.records import Severity, TaskState
+from state.records import replace as change
 from tests.contracts.ledgers import DAY, company, owed
 from tests.daemon.reports.owing import DUE, TODAY, WORKER, Office, companies
 
@@ -76,6 +77,34 @@ async def test_no_second_task_while_the_first_one_waits(office: Office) -> None:
         await part.step()
         await office.house.clock.advance(minutes=1)
     assert len(office.tasks()) == 1
+
+
+async def test_a_task_that_hangs_is_not_waited_for(office: Office) -> None:
+    await office.plan("a")
+    part = sweep(office)
+    await part.step()
+    (task,) = office.tasks()
+    office.app.store.tasks[task.id] = change(task, state=TaskState.EXECUTING, started_at=DUE)
+    await after(office, part, 29)
+    assert len(office.tasks()) == 1
+    await after(office, part, 1)
+    assert len(office.tasks()) == 2
+    alert = office.alert("backup.intervened")
+    assert alert is not None
+    assert alert.details["late"] == 1
+
+
+async def test_a_long_task_that_gets_on_is_waited_for(office: Office) -> None:
+    await office.plan("a", "b")
+    part = sweep(office)
+    await part.step()
+    (task,) = office.tasks()
+    office.app.store.tasks[task.id] = change(task, state=TaskState.EXECUTING, started_at=DUE)
+    await office.house.clock.advance(minutes=30)
+    await office.write("a")
+    await after(office, part, 5)
+    assert len(office.tasks()) == 1
+    assert office.alert("backup.intervened") is None
 
 
 async def test_what_nobody_began_for_long_is_served_and_told(office: Office) -> None:

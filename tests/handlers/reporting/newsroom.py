@@ -31,6 +31,7 @@ from state.ledger.sqlite import SqliteLedger
 from state.records import Task, TaskState
 from state.recovery import open_home
 from state.store import Store
+from tests.contracts.ledgers import Making
 
 NOW = datetime(2026, 11, 21, 5, 0, 1, tzinfo=UTC)
 TODAY = date(2026, 11, 21)
@@ -96,6 +97,7 @@ class Newsroom:
         self.config: dict[str, Any] = {"reports": {}, "network": {"allowPrivate": True}, **config}
         self.enqueued: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
         self.lives = 0
+        self.make_ledger: Making = lambda: SqliteLedger(self.home.folder / "ledger.db", self.home.backups)
         self.house: Services
         self.store: Store
         self.ledger: Ledger
@@ -112,7 +114,7 @@ class Newsroom:
         path.write_bytes(to_json(self.config))
         self.store = Store(self.home, Database(self.home.database, open_home(self.home, NOW).generation))
         await self.store.load()
-        self.ledger = SqliteLedger(self.home.folder / "ledger.db", self.home.backups)
+        self.ledger = self.make_ledger()
         await self.ledger.open(self.clock.now())
         self.house = self.services(self.ledger)
 

@@ -362,3 +362,25 @@ class MailBag(Inbox):
             raise ValueError(f'"{people[0]}" is no mail address')
         self.people.append(people)
         return self
+
+
+async def test_an_id_that_leads_elsewhere_gets_no_file_and_no_report(room: Newsroom) -> None:
+    await room.serve("../../acme", "bolt")
+    await room.work()
+    assert await room.statuses() == {"../../acme": Status.FAILED, "bolt": Status.DELIVERED}
+    assert {path.stem for path in room.folder.rglob("*.html")} == {"bolt"}
+
+
+async def test_a_source_that_is_away_is_waited_for_but_not_beyond_the_deadline(room: Newsroom) -> None:
+    room.config["reports"]["source"] = {"type": "http", "url": "http://127.0.0.1:9/", "facts": "/{date}"}
+    await room.restart()
+    await room.serve("acme")
+    assert (await room.work()).put_off == 1
+    assert (await room.of("acme")).status is Status.DUE
+    assert room.alerts() == [("source.failed", "")]
+    await room.clock.advance(hours=1, minutes=58, seconds=58)
+    tally = await room.work()
+    assert (tally.delivered, tally.late, tally.without_facts) == (1, 0, 1)
+    text = room.team.arrived[0].text
+    assert "could not be read" in text
+    assert "127.0.0.1" not in text
