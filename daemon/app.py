@@ -21,6 +21,7 @@ from daemon.kept import Kept
 from daemon.loops import Periodic
 from daemon.notify.notifier import Notifier
 from daemon.opening import backup_of, ledger_of, make_plan, open_channels, places
+from daemon.reports.desk import ReportsDesk
 from daemon.upkeep.broom import Broom
 from daemon.upkeep.keeper import Keeper
 from daemon.upkeep.pulse import Pulse
@@ -91,6 +92,15 @@ class App:
         store.on_commit(self.saver.woken.set)
         self._punctuality = Punctuality(store, clock, self.alerts, lambda: self.plan.schedules)
         self.pulse = Pulse(clock, self.alerts)
+        self.reports = ReportsDesk(
+            ledger,
+            store,
+            self.alerts,
+            clock,
+            lambda: self.config,
+            enqueue=self.queue.enqueue,
+            owner=self.owner,
+        )
         self.parts: list[Periodic] = [
             self.queue,
             self.scheduler,
@@ -100,6 +110,7 @@ class App:
             self.pulse,
             Keeper(home, clock, self.alerts, backup_of(ledger, home)),
             Broom(store, clock, self.alerts, timedelta(days=config.queue.history_days)),
+            *self.reports.parts,
         ]
         self._services = self._make_services()
 
@@ -130,6 +141,7 @@ class App:
     async def begin(self) -> None:
         """Take up the schedules and the queue; from here on tasks run."""
         await self.scheduler.adopt(self.plan.schedules)
+        self.reports.begin()
         await self._note_running(self.started_at)
         self.queue.load()
         if HEARTBEAT in self.plan.handlers:
@@ -158,6 +170,7 @@ class App:
         self.config = prepared.config
         self.plan = self.worker.plan = plan
         self._punctuality.woken.set()
+        self.reports.adopt()
         http_before, notify_before = self._http, self.notify
         self._http, channels = open_channels(prepared, self.clock, self.home.logs)
         self.notify = Notifier(channels, self.store, self.clock)
@@ -296,6 +309,7 @@ class App:
     async def _close(self) -> None:
         self.worker.let_go()
         await self._kept.close()
+        await self.reports.close()
         if self.ledger is not None:
             await self.ledger.close()
         await self.dispatch.end()

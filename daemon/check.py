@@ -22,11 +22,7 @@ COMMAND = "command"  # the handler that runs the entries with a `command`
 SECTIONS = ("digest", "alerts", "queue", "reports", "llm", "ledger", "redis", "http", "watchdog", "network")
 # What is known and checked, but has nobody yet who acts on it.
 NOT_SERVED: Mapping[Place, str] = {
-    ("reports",): "reports are not made",
-    ("llm",): "no language model is asked",
-    ("redis",): "no Redis is looked after",
     ("http",): "the API is served on control.sock only, not on a port",
-    ("ledger",): "the ledger stays in the embedded database",
 }
 
 
@@ -204,8 +200,6 @@ def _is_loopback(host: str) -> bool:
 
 def _warn_of_the_unserved(config: Config, findings: Findings) -> None:
     for place, what in NOT_SERVED.items():
-        if place == ("ledger",) and config.ledger.url == "sqlite":
-            continue
         if place in findings.lines:
             findings.warn(place, f"not served by this version: {what}")
         elif inner := next((at for at in findings.variables if at[: len(place)] == place), None):

@@ -35,6 +35,10 @@ class Found:
     def total(self) -> int:
         return self.missing + self.failed + self.stuck + self.overdue
 
+    def told(self) -> dict[str, int]:
+        """What the task's history keeps: `foundMissing` and its like, as far as there were any."""
+        return {f"found{name.capitalize()}": n for name, n in asdict(self).items() if n}
+
 
 @handler(
     "backup-reports",
@@ -57,7 +61,7 @@ async def backup_reports(ctx: Context) -> Outcome:
             await _tell(ctx, found)
         else:
             await ctx.house.alerts.resolve(INTERVENED)
-        return done(await make_reports(ctx, writer, Wish()), steppedInFor=asdict(found))
+        return done(await make_reports(ctx, writer, Wish()), steppedInFor=found.total, **found.told())
 
     return await with_writer(ctx, work)
 

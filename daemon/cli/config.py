@@ -77,9 +77,9 @@ def _tried(prepared: "Prepared") -> list[dict[str, Any]]:
     """Open every channel that was configured, and go as far with it as one can without a message."""
     import asyncio
 
-    from daemon.opening import open_channels
     from daemon.clock import SystemClock
     from daemon.notify.trial import try_out
+    from daemon.opening import open_channels
 
     async def tried() -> list[dict[str, Any]]:
         clock = SystemClock()

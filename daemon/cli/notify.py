@@ -115,9 +115,7 @@ def llm(call: Call) -> int:
     with Progress() as progress:
         progress.show("asking the providers")
         task = ask_or_do(call, asked, work)
-    return _tell_trials(
-        call, _providers_in(task), "PROVIDER", "No provider is configured."
-    )
+    return _tell_trials(call, _providers_in(task), "PROVIDER", "No provider is configured.")
 
 
 def _try_link(call: Call, name: str) -> int:

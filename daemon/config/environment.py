@@ -60,7 +60,7 @@ _SECRET_OPTIONS = {"url", "apiKey", "password"}
 NEEDED = {"smtp": ("from", "to"), "email": ("from", "to")}
 BOT_TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of the variable
 TARGET: Place = ("digestNotificationTarget",)
-RECORDS = {"log", "file"}  # types by which nobody is told
+RECORDS = frozenset({"file", "log"})  # types by which nobody is told
 DEFAULT_RECEIVER = "default"
 # In this order each stands in for the one before: what was set up for alerts first, the team's rooms last.
 ALERT_ORDER = ("slack-errors", "webhook", "email", "smtp", "slack", "discord")
@@ -117,7 +117,7 @@ def channels_of(
 
     Some may lack what they need; `without_the_lacking` tells of those.
     """
-    made = {"log": ChannelEntry(type="log", options={})}
+    made = {name: ChannelEntry(type=name, options={}) for name in sorted(RECORDS)}
     for name, (kind, variables) in CHANNELS.items():
         used = {
             option: variable for option, variable in variables.items() if environ.get(variable, "").strip()

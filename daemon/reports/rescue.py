@@ -88,9 +88,7 @@ class Rescue:
 
     async def _take_on(self, plan: Plan, now: datetime) -> None:
         """Each state that is over leads at once into the next."""
-        taken: Plan | None = plan
-        if taken is not None and taken.state is PlanState.WAITING:
-            taken = await self._begin(taken, now)
+        taken = await self._begin(plan, now) if plan.state is PlanState.WAITING else plan
         if taken is not None and taken.state is PlanState.CANARY:
             taken = await self._try_canary(taken, now)
         if taken is not None and taken.state is PlanState.RUNNING:

@@ -168,11 +168,11 @@ def test_the_daemon_shows_its_queues(served: Any, nightdesk: Nightdesk, daemon: 
 def test_a_delivered_report_that_was_not_kept_is_found(served: Any, nightdesk: Nightdesk) -> None:
     served.home.make_folders()
     asyncio.run(deliver_unkept(served))
-    ended = nightdesk("monitor", "post-completion")
+    ended = nightdesk("monitor", "post-completion", "--date", "2024-02-29")
     assert ended.code == 1
     assert ended.out.startswith("2024-02-29: 1 delivered reports, 3 findings\n")
     assert "acme.json" in ended.out
-    found = nightdesk("monitor", "post-completion", "--json").json
+    found = nightdesk("monitor", "post-completion", "--date", "2024-02-29", "--json").json
     assert {it["what"] for it in found["findings"]} == {"missing"}
 
 

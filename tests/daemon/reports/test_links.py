@@ -185,7 +185,7 @@ async def test_a_real_redis_killed_and_started_again_is_seen(tmp_path: Path, hou
         await links.close()
 
 
-async def test_a_real_postgres_killed_is_critical_and_its_return_is_seen(
+async def test_a_real_postgres_killed_or_held_still_is_seen_and_so_is_its_return(
     tmp_path: Path, house: House
 ) -> None:
     await house.open()
@@ -208,7 +208,15 @@ async def test_a_real_postgres_killed_is_critical_and_its_return_is_seen(
         await asyncio.to_thread(server.start)
         await links.database.step()
         assert house.alerts == []
+        server.hold()
+        async with asyncio.timeout(20):
+            await links.database.step()
+        assert links.database.finding.is_up is False
+        server.go_on()
+        await links.database.step()
+        assert links.database.finding.is_up
     finally:
+        server.go_on()
         await ledger.close()
         await asyncio.to_thread(server.stop)
 
