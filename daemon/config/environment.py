@@ -117,7 +117,7 @@ def channels_of(
 
     Some may lack what they need; `without_the_lacking` tells of those.
     """
-    made = {name: ChannelEntry(type=name, options={}) for name in sorted(RECORDS)}
+    made = {"log": ChannelEntry(type="log", options={})}
     for name, (kind, variables) in CHANNELS.items():
         used = {
             option: variable for option, variable in variables.items() if environ.get(variable, "").strip()

@@ -92,6 +92,8 @@ def draft_config(path: Path | None, environ: Mapping[str, str]) -> Draft:
     named = raw.get("channels")
     taken = frozenset(named if isinstance(named, Mapping) else ())
     channels = environment.channels_of(environ, taken, findings)
+    if parsed.reports is not None and "file" not in taken:
+        channels["file"] = ChannelEntry(type="file", options={})  # a company may name it without more ado
     channels |= _channels(parsed.channels, around, findings)
     wanted, target = parsed.digest_notification_channel, parsed.digest_notification_target
     if "slack" not in taken:

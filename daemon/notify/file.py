@@ -18,6 +18,7 @@ from state.disk import write_whole
 # A folder for each day and kind: no folder grows without end.
 FOLDER = "messages"
 _UNFIT = re.compile("[^A-Za-z0-9_-]")
+_UNFIT_ID = re.compile(r"^\.|[^A-Za-z0-9._-]")
 LONGEST_NAME = 100
 
 FolderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -67,13 +68,13 @@ class File:
 
 
 def _write(folder: Path, message: Message) -> Path:
-    day = folder / message.created_at.date().isoformat() / _named(message.kind)
+    day = folder / message.created_at.date().isoformat() / _named(message.kind, _UNFIT)
     day.mkdir(mode=0o750, parents=True, exist_ok=True)
-    path = day / f"{_named(message.id)}.txt"
+    path = day / f"{_named(message.id, _UNFIT_ID)}.txt"
     write_whole(path.with_suffix(".html"), html(message).encode())
     write_whole(path, text(message).encode())
     return path
 
 
-def _named(said: str) -> str:
-    return stable_key(said, unfit=_UNFIT, longest=LONGEST_NAME)
+def _named(said: str, unfit: re.Pattern[str]) -> str:
+    return stable_key(said, unfit=unfit, longest=LONGEST_NAME)

@@ -19,7 +19,7 @@ Nightdesk = Callable[..., Any]
 DAY = date(2024, 2, 29)  # long past, whatever the clock of the machine says
 AT = datetime(2024, 2, 29, 5, tzinfo=UTC)
 NEVER = "0 0 29 2 *"
-COMPONENTS = ["state", "scheduler", "ledger", "redis", "disk", "llm", "channel:log"]
+COMPONENTS = ["state", "scheduler", "ledger", "redis", "disk", "llm", "channel:file", "channel:log"]
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ async def test_a_message_is_written_as_text_and_as_a_page(tmp_path: Path) -> Non
         receipt = await channel.send(REPORT)
     [text] = tmp_path.rglob("*.txt")
     assert text.parent == tmp_path / "messages" / NOW.date().isoformat() / "report"
+    assert text.name == "report.acme.2026-11-21.txt"
     assert text.read_text() == REPORT.text
     assert text.with_suffix(".html").read_text() == PAGE
     assert "nobody has been told" in receipt.proof
@@ -57,6 +58,7 @@ async def test_no_message_leads_out_of_its_folder(tmp_path: Path) -> None:
         for seed in range(100):
             await channel.send(hostile_message(seed))
         await channel.send(replace(REPORT, id="../../../x", kind="../y"))
+        await channel.send(replace(REPORT, id="..", kind=".."))
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
     assert [path.name for path in (tmp_path / "logs").iterdir()] == ["messages"]
 

@@ -64,6 +64,8 @@ async def test_it_works_on_a_server_as_on_a_file(tmp_path: Path, on_a_server: Ma
 async def test_it_says_how_far_it_is(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The test of the import contracts, run before in the same process, turns every logger there is off.
+    monkeypatch.setattr(logging.getLogger("handlers"), "disabled", False)
     caplog.set_level(logging.INFO, "handlers")
     monkeypatch.setattr(tally, "EVERY_S", 0.0)
     async with newsroom(tmp_path) as room:
