@@ -276,7 +276,7 @@ async def _control(app: App) -> None:
 
 
 def _log_what_needs_a_restart(before: Config, after: Config) -> None:
-    """A reload takes all but the sizes of the queue and the ledger's place; where these changed it is said."""
+    """A reload takes all but the queue's sizes and the ledger's place; where these changed it is said."""
     keys = [key for key in ("queue", "ledger") if getattr(before, key) != getattr(after, key)]
     if (before.reports is None) is not (after.reports is None):
         keys.append("reports")

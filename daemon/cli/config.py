@@ -47,7 +47,7 @@ def check(call: Call, is_online: bool) -> int:
             call.answer(_as_json(error.problems, (), []))
             return CONFIG
         raise
-    trials = _tried(prepared) if is_online else None
+    trials = _tried(call, prepared) if is_online else None
     upcoming = [(spec, _next_fires(spec, call)) for spec in prepared.schedules]
     if call.is_json:
         answer = _as_json((), prepared.warnings, [_row(spec, slots) for spec, slots in upcoming])
@@ -73,7 +73,7 @@ def _row(spec: "ScheduleSpec", slots: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _tried(prepared: "Prepared") -> list[dict[str, Any]]:
+def _tried(call: Call, prepared: "Prepared") -> list[dict[str, Any]]:
     """Open every channel that was configured, and go as far with it as one can without a message."""
     import asyncio
 
@@ -83,7 +83,7 @@ def _tried(prepared: "Prepared") -> list[dict[str, Any]]:
 
     async def tried() -> list[dict[str, Any]]:
         clock = SystemClock()
-        http, channels = open_channels(prepared, clock)
+        http, channels = open_channels(prepared, clock, call.home.logs)
         try:
             return [trial.as_row() for trial in await try_out(channels, clock)]
         finally:

@@ -287,8 +287,8 @@ def test_what_this_version_does_not_serve_is_never_passed_over_in_silence(folder
         "ledger": {"url": "postgresql://h/d"},
     }
     told = warnings(folder, written)
-    assert [line.split(": ")[1] for line in told] == [*["reports", "llm", "redis", "http", "ledger"]]
-    assert all("not served by this version" in line for line in told)
+    unserved = [line for line in told if "not served by this version" in line]
+    assert [line.split(": ")[1] for line in unserved] == ["http"]
     assert warnings(folder, {"ledger": {"url": "sqlite"}}) == []
 
 
@@ -321,7 +321,7 @@ def test_variables_of_later_versions_are_warned_of_by_name(folder: Path) -> None
         "NIGHTDESK_TOKEN": "t",
     }
     told = warnings(folder, {}, environ)
-    assert {line.split(": ")[1] for line in told} == set(environ)
+    assert {line.split(": ")[1] for line in told} == {"NIGHTDESK_TOKEN"}
     assert {line.split(": ")[0] for line in told} == {"environment"}
 
 

@@ -40,7 +40,7 @@ class Bureau(Office):
         """Open it, and have tasks be begun."""
         app = await self.house.open()
         app.is_ready = True
-        app.parts.append(self.rescue())
+        app.parts[:] = [it for it in app.parts if not isinstance(it, Rescue)] + [self.rescue()]
 
     def rescue(self) -> Rescue:
         app, house = self.app, self.house

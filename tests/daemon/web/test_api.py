@@ -240,5 +240,5 @@ def test_every_route_says_who_may_ask_and_what_it_is_for() -> None:
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
     for route in ROUTES:
         assert route.answer.__doc__
-        assert (route.body is not None) == (route.method == "POST")
-        assert (route.scope is Scope.OPERATE) == (route.method == "POST")
+        assert (route.body is not None) == (route.method != "GET")
+        assert (route.scope is Scope.OPERATE) == (route.method != "GET")
