@@ -54,6 +54,7 @@ class Dispatcher:
         self._told_late: set[str] = set()
         self._forget_at = clock.now()
         self._looked_s = clock.monotonic() - CALM_S
+        self._is_waking = False
         self._is_hurried = False
         self._is_ending = False
         self._proved = asyncio.Event()
@@ -324,8 +325,13 @@ class Dispatcher:
         passed_s = self._clock.monotonic() - self._looked_s
         if passed_s >= CALM_S:
             self.woken.set()
-        else:
-            self._clock.call_later(CALM_S - passed_s, self.woken.set)
+        elif not self._is_waking:
+            self._is_waking = True
+            self._clock.call_later(CALM_S - passed_s, self._ring)
+
+    def _ring(self) -> None:
+        self._is_waking = False
+        self.woken.set()
 
 
 def _proved(notice: Notice, tellings: Mapping[str, Mapping[str, Telling]]) -> Iterable[Telling]:

@@ -22,6 +22,7 @@ class Mail:
     """One mail server; every mail it has taken is a copy of its line."""
 
     line: Line = field(init=False)
+    answers_after_s: float = 0.0
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -44,6 +45,7 @@ class Mail:
             thread=mail["References"],
             whole=mail,
         )
+        await asyncio.sleep(self.answers_after_s)
         await self.line.may_answer()
         return "250 2.0.0 taken as 4711"
 
