@@ -202,7 +202,7 @@ def settling(is_busy: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
         calm = 0
         while calm < CALM_TURNS:
             busy = is_busy()
-            await asyncio.sleep(0.0005 if busy else 0)
+            await asyncio.sleep(0.001 if busy else 0)
             calm = 0 if busy else calm + 1
 
     return settle

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,20 +11,19 @@ from typing import Any
 from daemon.app import App
 from daemon.check import prepare
 from daemon.clock import VirtualClock, settling
-from daemon.data import data_file
 from daemon.logs import writing_logs
-from daemon.loops import repeat
-from state.codec import from_json, to_pretty_json
-from state.disk import write_atomically
+from daemon.loops import Periodic, repeat
+from daemon.reports.certificates import certificate_file
+from daemon.reports.coverage import Coverage, coverage_of
+from daemon.reports.sweep import INTERVENED
+from daemon.sample import BLOCKED, FAILING_COMPANY, FAILING_JOB, lay_out, sample_leads
 from state.home import Home, locked
+from state.ledger.records import Key
 from state.records import Alert, TaskState
 
 # Only a folder that bears this file is ever removed.
 MARKER = ".nightdesk-demo"
-FAILING = "offsite-copy"
 NIGHT_BEGINS = time(22, 50)
-# The newest of the sample leads is this old when the night begins.
-NEWEST_LEAD = timedelta(hours=1)
 
 
 class DemoError(Exception):
@@ -37,11 +35,52 @@ class Night:
     """What came of it."""
 
     home: Home
-    date: date
+    day: date
     digest: Mapping[str, Any]
     digest_path: Path
     alerts: Sequence[Alert]
     sent_at: datetime | None
+    morning: date  # of the reports
+    coverage: Coverage
+    rescue: Alert | None  # the backup's, over once there was nothing left to step in for
+
+    @property
+    def reports_path(self) -> Path:
+        return self.home.logs / "reports" / self.morning.isoformat()
+
+    @property
+    def certificate_path(self) -> Path:
+        return certificate_file(self.home, self.morning)
+
+    @property
+    def health_path(self) -> Path:
+        return self.home.logs / "health" / f"health-{self.morning}.json"
+
+
+class Steps:
+    """How many steps are under way: the ledger answers from threads, which a virtual clock must wait for."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+
+    def counted(self, part: Periodic) -> Periodic:
+        """The same part, its steps counted."""
+        return _Counted(part, self)
+
+
+class _Counted:
+    def __init__(self, part: Periodic, steps: Steps) -> None:
+        self.name = part.name
+        self.woken = part.woken
+        self._part = part
+        self._steps = steps
+
+    async def step(self) -> datetime:
+        self._steps.under_way += 1
+        try:
+            return await self._part.step()
+        finally:
+            self._steps.under_way -= 1
 
 
 Tell = Callable[[datetime, str], None]
@@ -69,17 +108,20 @@ def show_night(home: Home, today: date, environ: Mapping[str, str], tell: Tell) 
     """Live through the night that ends this morning; `tell` hears what happens, and when it would have."""
     import uvloop
 
-    config = home.folder / "orchestrator_config.json"
-    write_atomically(config, to_pretty_json(demo_config()))
+    config = lay_out(home, today)
     prepared = prepare(config, {name: environ[name] for name in ("PATH", "HOME") if name in environ})
     start = datetime.combine(today - timedelta(days=1), NIGHT_BEGINS, tzinfo=UTC)
 
     async def live() -> Night:
         clock = VirtualClock(start)
         async with App.opened(prepared, home, clock) as app:
-            clock.settle = settling(lambda: app.worker.is_busy or not app.store.is_quiet)
+            steps = Steps()
+            clock.settle = settling(
+                lambda: app.worker.is_busy or not app.store.is_quiet or steps.under_way > 0
+            )
+            parts = [steps.counted(part) if part in app.reports.parts else part for part in app.parts]
             async with asyncio.TaskGroup() as services:
-                loops = [services.create_task(repeat(part, clock)) for part in app.parts]
+                loops = [services.create_task(repeat(part, clock)) for part in parts]
                 night = await _live_through(app, clock, tell)
                 await app.end()
                 for loop in loops:
@@ -88,22 +130,6 @@ def show_night(home: Home, today: date, environ: Mapping[str, str], tell: Tell) 
 
     with locked(home), writing_logs(home.log_file, to_stderr=False, environ=environ):
         return uvloop.run(live())
-
-
-def demo_config() -> dict[str, Any]:
-    """The shipped defaults, topics that suit the sample, and one job that is bound to fail."""
-    failing = [sys.executable, "-c", "raise SystemExit('backup.example.net: connection refused')"]
-    return {
-        "timezone": "UTC",
-        "nightlyBatchSchedule": "0 23 * * *",
-        "morningNotificationSchedule": "0 6 * * *",
-        "digestNotificationChannel": "log",
-        "draftScoreThreshold": 0.75,
-        "scoring": {
-            "topics": {"cron": 1, "report": 1, "alert": 1, "scheduler": 1, "backup": 0.8, "digest": 0.8}
-        },
-        "schedules": {FAILING: {"command": failing, "cron": "30 2 * * *", "timeout": "1m", "maxAttempts": 3}},
-    }
 
 
 async def _live_through(app: App, clock: VirtualClock, tell: Tell) -> Night:
@@ -120,30 +146,53 @@ async def _live_through(app: App, clock: VirtualClock, tell: Tell) -> Night:
     marked = f"{summary['markedForDraft']} of {summary['docsProcessed']} marked"
     tell(clock.now(), f"nightly-batch has scored them: {marked} for a draft")
     await _advance_to(clock, time(3, 0))
-    tries = [task for task in app.store.history if task.schedule == FAILING]
+    tries = [task for task in app.store.history if task.schedule == FAILING_JOB]
     failed = sum(task.state in (TaskState.RETRYABLE, TaskState.DISCARDED) for task in tries)
-    tell(clock.now(), f"{FAILING} was due at 02:30 and has failed {failed} times; its alert is open")
+    tell(clock.now(), f"{FAILING_JOB} was due at 02:30 and has failed {failed} times; its alert is open")
+    rescue = await _write_reports(app, clock, tell)
     await _advance_to(clock, time(6, 1))
     sent_at = app.digests.last_sent_at
     if sent_at is not None:
         tell(clock.now(), f"send-digest has sent tonight's digest, and it was proved at {sent_at:%H:%M:%S}")
+    await _advance_to(clock, time(8, 1))
+    morning = clock.now().date()
+    assert app.ledger is not None, "the demo's configuration asks for reports"
+    coverage = await coverage_of(app.ledger, morning, clock.now())
+    owed = f"{coverage.delivered} of {coverage.expected - coverage.excused} reports delivered"
+    tell(clock.now(), f"daily-health has looked at everything and sealed the morning: {owed}")
     return Night(
         home=app.home,
-        date=day,
+        day=day,
         digest=digest,
         digest_path=app.digests.path(day),
         alerts=app.alerts.open,
         sent_at=sent_at,
+        morning=morning,
+        coverage=coverage,
+        rescue=rescue,
     )
 
 
-def sample_leads(now: datetime) -> list[dict[str, Any]]:
-    """The sample leads, moved in time so that the newest is an hour old."""
-    lines = data_file("examples/leads.jsonl").read_text("utf-8").splitlines()
-    leads: list[dict[str, Any]] = [from_json(line) for line in lines if line.strip()]
-    newest = max(lead.get("created_utc", 0) for lead in leads)
-    shift = (now - NEWEST_LEAD).timestamp() - newest
-    return [{**it, "created_utc": it["created_utc"] + shift} if "created_utc" in it else it for it in leads]
+async def _write_reports(app: App, clock: VirtualClock, tell: Tell) -> Alert | None:
+    """Have every company's report written, one of them in the second place; the alert that says so."""
+    assert app.ledger is not None, "the demo's configuration asks for reports"
+    obstacle = app.home.logs / BLOCKED
+    obstacle.touch()  # a file where the channel wants its folder
+    await _advance_to(clock, time(5, 4))
+    morning = clock.now().date()
+    coverage = await coverage_of(app.ledger, morning, clock.now())
+    tell(
+        clock.now(),
+        f"daily-reports has delivered {coverage.delivered} of {coverage.expected} reports;"
+        f" {FAILING_COMPANY}'s fails: a file lies where its folder should be",
+    )
+    obstacle.unlink()
+    tell(clock.now(), "somebody takes the file away, and does nothing else")
+    await _advance_to(clock, time(5, 30))
+    cured = await app.ledger.obligation(Key(FAILING_COMPANY, morning))
+    if cured is not None and cured.delivered_at is not None:
+        tell(cured.delivered_at, f"the backup has delivered it, at attempt {cured.attempts}")
+    return next((alert for alert in app.alerts.open if alert.name == INTERVENED), None)
 
 
 async def _advance_to(clock: VirtualClock, at: time) -> None:

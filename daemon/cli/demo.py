@@ -15,6 +15,7 @@ from daemon.cli.tables import Column, render
 
 if TYPE_CHECKING:
     from daemon.demo import Night
+    from state.records import Alert
 
 LEADS_SHOWN = 8
 
@@ -24,8 +25,10 @@ LEADS_SHOWN = 8
 def demo(call: Call) -> None:
     """A whole night and morning on sample data: the real daemon, on a clock that runs fast.
 
-    Leads come in, the batch scores them at 23:00, a job fails at 02:30 and raises an alert, and the digest
-    is sent at 06:00. Nothing is needed, nothing leaves this machine. Files go to var/demo, or to --home.
+    Leads come in, the batch scores them at 23:00, a job fails at 02:30 and raises an alert. At 05:00 every
+    company gets its report; one fails, and the backup cures it. The digest is sent at 06:00, and at 08:00
+    the morning is certified. Nothing is needed, nothing leaves this machine. Files go to var/demo, or to
+    --home.
     """
     from daemon.clock import SystemClock
     from daemon.demo import DemoError, fresh_home, show_night
@@ -59,25 +62,46 @@ def _told(night: "Night") -> str:
     marked = sorted(night.digest["redditQueue"], key=lambda it: -it["score"])
     rows = [(f"{it['score']:.2f}", it["title"], _why(it["reasons"])) for it in marked[:LEADS_SHOWN]]
     more = len(marked) - len(rows)
-    parts = [f"\nThe digest of {night.date}", render(columns, rows)]
+    parts = [f"\nThe digest of {night.day}", render(columns, rows)]
     if more > 0:
         parts.append(f"… and {more} more")
     parts.append("\nAlerts that are open")
-    parts += [f"  {alert.severity.value.upper()}  {alert.summary}" for alert in night.alerts]
-    home = _short(night.home.folder)
-    parts += [
+    parts += [f"  {_line(alert)}" for alert in night.alerts]
+    if night.rescue is not None and night.rescue.id not in {alert.id for alert in night.alerts}:
+        parts += ["\nAlerts that are over", f"  {_line(night.rescue)}"]
+    parts += _places(night)
+    return "\n".join(parts)
+
+
+def _line(alert: "Alert") -> str:
+    return f"{alert.severity.value.upper()}  {alert.summary}"
+
+
+def _places(night: "Night") -> list[str]:
+    """Where each file is, and the commands that show more."""
+    from daemon.sample import CONFIG, FAILING_COMPANY
+
+    home, day = _short(night.home.folder), night.morning
+    nightdesk = f"{_program()} --config {home}/{CONFIG} --home {home}"
+    return [
         "\nWhere things are",
-        f"  digest  {_short(night.digest_path)}",
-        f"  state   {_short(night.home.state_file)}",
-        f"  log     {_short(night.home.log_file)}",
-        f"  backup  {_short(night.home.backups)}",
+        f"  digest       {_short(night.digest_path)}",
+        f"  reports      {_short(night.reports_path)}/: one a company, as text, HTML and JSON",
+        f"  certificate  {_short(night.certificate_path)}",
+        f"  health       {_short(night.health_path)}",
+        f"  state        {_short(night.home.state_file)}",
+        f"  log          {_short(night.home.log_file)}",
+        f"  backup       {_short(night.home.backups)}",
         "\nLook around",
-        f"  {_program()} --home {home} history",
-        f"  {_program()} --home {home} alerts list",
+        f"  cat {_short(night.reports_path)}/UA.txt",
+        f"  {nightdesk} reports list --date {day}",
+        f"  {nightdesk} why {FAILING_COMPANY} {day}",
+        f"  {nightdesk} certificate verify {day}",
+        f"  {nightdesk} history",
+        f"  {nightdesk} alerts list",
         f"  jq .lastDigestNotificationAt {_short(night.home.state_file)}",
         f"  tail -50 {_short(night.home.log_file)} | grep cron",
     ]
-    return "\n".join(parts)
 
 
 def _why(reasons: dict[str, float]) -> str:
@@ -89,11 +113,18 @@ def _why(reasons: dict[str, float]) -> str:
 def _as_json(night: "Night") -> dict[str, Any]:
     return {
         "home": str(night.home.folder),
-        "date": night.date.isoformat(),
+        "date": night.day.isoformat(),
         "digest": str(night.digest_path),
         "summary": night.digest["summary"],
         "alerts": [alert.name for alert in night.alerts],
         "sentAt": night.sent_at,
+        "reports": {
+            "folder": str(night.reports_path),
+            "coverage": night.coverage.as_row(),
+            "certificate": str(night.certificate_path),
+            "health": str(night.health_path),
+            "steppedIn": None if night.rescue is None else night.rescue.summary,
+        },
         "state": str(night.home.state_file),
         "log": str(night.home.log_file),
     }
