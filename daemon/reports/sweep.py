@@ -209,12 +209,13 @@ class Sweep:
         stepped_in = {why: count for why, count in found.wanted.items() if why.is_intervention}
         if not stepped_in:
             return
+        total = sum(stepped_in.values())
         said = ", ".join(f"{count:,} {why.value}" for why, count in sorted(stepped_in.items()))
         most = "" if found.is_all else "at least "
         await self._alerts.fire(
             INTERVENED,
             severity=Severity.WARNING,
-            summary=f"the backup stepped in for {most}{sum(stepped_in.values()):,} reports: {said}",
+            summary=f"the backup stepped in for {most}{total:,} report{'' if total == 1 else 's'}: {said}",
             details={
                 **counts,
                 "dates": sorted(it.isoformat() for it in found.dates),
