@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -182,14 +182,29 @@ class Service:
                 loop.cancel()
 
     def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._ask_to_reload)
+            on_signal(number, self._stop.set)
+        on_signal(signal.SIGHUP, self._ask_to_reload)
 
     def _ask_to_reload(self) -> None:
         if self._reloader is not None:
             self._reloader.ask()
+
+
+def on_signal(number: int, call: Callable[[], None]) -> None:
+    """Have something called on the loop at a signal.
+
+    Also at one that comes while the loop stands still, because a task has raised SystemExit: the loop's
+    own handlers would lose that one.
+    """
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(number, call)
+
+    def even_while_it_stands(_number: int, _frame: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
+            loop.call_soon_threadsafe(call)
+
+    signal.signal(number, even_while_it_stands)
 
 
 def calm_collector() -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -159,6 +160,34 @@ def test_a_second_daemon_is_refused_and_the_first_unharmed(desk: HastyDesk) -> N
     assert desk.is_ready()
     desk.promise("leaving")
     desk.stop()
+
+
+SIGNALLED = """
+import asyncio, os, signal, sys
+from daemon import service
+
+# Told between the end of one turn of the loop and the begin of the next: the loop stands still.
+service.log.critical = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
+
+async def main():
+    stop = asyncio.Event()
+    service.on_signal(signal.SIGTERM, stop.set)
+    async def leave():
+        sys.exit(3)
+    task = asyncio.ensure_future(leave())
+    async with asyncio.timeout(20):
+        await stop.wait()
+    print("stopped", task.exception().code)
+
+service.run_to_the_end(main())
+"""
+
+
+def test_a_signal_is_heard_also_while_a_task_has_thrown_the_loop_out() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stdout == "stopped 3\n", ended.stderr
 
 
 def test_systemd_hears_the_whole_life_of_a_daemon(desk: HastyDesk) -> None:

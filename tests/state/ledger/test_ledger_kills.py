@@ -50,11 +50,12 @@ def live_and_die(folder: Path) -> list[str]:
     ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
-        for _ in range(MOST_LIVES):
+        for life in range(MOST_LIVES):
             process.stdin.write("again\n")
             process.stdin.flush()
             pid = int(process.stdout.readline().removeprefix("ready "))
-            time.sleep(chance.uniform(0, LONGEST_LIFE_S))
+            # Later lives may be longer: on a busy machine the shortest get nothing done.
+            time.sleep(chance.uniform(0, LONGEST_LIFE_S * (1 + life / 20)))
             os.kill(pid, signal.SIGKILL)
             while (line := process.stdout.readline().strip()) != "dead":
                 assert line, "the program that starts the others has ended"
