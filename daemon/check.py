@@ -23,6 +23,8 @@ SECTIONS = ("digest", "alerts", "queue", "reports", "llm", "ledger", "redis", "h
 # What is known and checked, but has nobody yet who acts on it.
 NOT_SERVED: Mapping[Place, str] = {
     ("http",): "the API is served on control.sock only, not on a port",
+    ("watchdog", "pingUrl"): "no dead-man address is called",
+    ("reports", "fanout"): "reports are made in the daemon itself",
 }
 
 
@@ -200,6 +202,8 @@ def _is_loopback(host: str) -> bool:
 
 def _warn_of_the_unserved(config: Config, findings: Findings) -> None:
     for place, what in NOT_SERVED.items():
+        if place == ("reports", "fanout") and (config.reports is None or config.reports.fanout == "local"):
+            continue
         if place in findings.lines:
             findings.warn(place, f"not served by this version: {what}")
         elif inner := next((at for at in findings.variables if at[: len(place)] == place), None):

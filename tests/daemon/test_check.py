@@ -290,6 +290,10 @@ def test_what_this_version_does_not_serve_is_never_passed_over_in_silence(folder
     unserved = [line for line in told if "not served by this version" in line]
     assert [line.split(": ")[1] for line in unserved] == ["http"]
     assert warnings(folder, {"ledger": {"url": "sqlite"}}) == []
+    [told] = warnings(folder, {"watchdog": {"pingUrl": "env:DEADMAN"}}, {"DEADMAN": "https://ping.example/x"})
+    assert "watchdog.pingUrl: not served by this version" in told
+    assert any("reports.fanout" in line for line in warnings(folder, {"reports": {"fanout": "docket"}}))
+    assert not any("fanout" in line for line in warnings(folder, {"reports": {"fanout": "local"}}))
 
 
 def test_a_deadline_comes_from_the_entry_or_else_from_the_handler(folder: Path) -> None:
