@@ -1,6 +1,6 @@
 """What a route is handed, and what it gives back: no library's own request and response in either."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from http import HTTPStatus
@@ -54,9 +54,26 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """Bytes that are sent as they are: a page, metrics."""
+
+    body: bytes
+    media: str  # the media type, with its charset where it is text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Pieces that are sent as they come, until there are no more or the caller is gone."""
+
+    pieces: AsyncIterator[bytes]
+    media: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent back: a value that becomes JSON, and how many rows there are beyond those shown."""
+    """What is sent back: a value that becomes JSON, `Raw` or a `Stream`; how many rows there are in all."""
 
     value: Any
     status: int = HTTPStatus.OK
     total: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)

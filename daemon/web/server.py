@@ -15,7 +15,7 @@ from aiohttp import web
 from daemon.operations import Operations
 from daemon.web.address import socket_address
 from daemon.web.api import ROUTES
-from daemon.web.asking import Answer, Asking
+from daemon.web.asking import Answer, Asking, Raw, Stream
 from daemon.web.problems import PROBLEM_TYPE, RETRY_AFTER_S, TooLarge, TooSlow, detail_of, problem, status_of
 from daemon.web.route import Route
 from state.codec import to_json
@@ -116,7 +116,10 @@ def _answering(route: Route, operations: Operations) -> Answering:
     async def answer(request: web.Request) -> web.StreamResponse:
         body = b"" if route.body is None else await _body(request, route.most_bytes)
         asking = Asking(operations=operations, path=request.match_info, query=request.query, body=body)
-        return _response(await route.answer(asking))
+        answered = await route.answer(asking)
+        if isinstance(answered.value, Stream):
+            return await _streamed(request, answered, answered.value)
+        return _response(answered)
 
     return answer
 
@@ -135,11 +138,23 @@ async def _body(request: web.Request, most_bytes: int) -> bytes:
     return bytes(body)
 
 
+async def _streamed(request: web.Request, answer: Answer, stream: Stream) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.headers["Content-Type"] = stream.media
+    await response.prepare(request)
+    async for piece in stream.pieces:
+        await response.write(piece)
+    return response
+
+
 def _response(answer: Answer) -> web.Response:
-    headers = {} if answer.total is None else {TOTAL_HEADER: str(answer.total)}
-    return web.Response(
-        body=to_json(answer.value), status=answer.status, headers=headers, content_type="application/json"
-    )
+    raw = answer.value
+    if not isinstance(raw, Raw):
+        raw = Raw(body=to_json(raw), media="application/json")
+    headers = {**answer.headers, "Content-Type": raw.media}
+    if answer.total is not None:
+        headers[TOTAL_HEADER] = str(answer.total)
+    return web.Response(body=raw.body, status=answer.status, headers=headers)
 
 
 def _problem(request: web.Request, status: int, detail: str, headers: dict[str, str]) -> web.Response:
