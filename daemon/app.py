@@ -5,8 +5,9 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from daemon.check import Prepared
 from daemon.clock import Clock
@@ -17,11 +18,16 @@ from daemon.engine.handler import Handler
 from daemon.engine.queue import Queue, QueueFull
 from daemon.engine.scheduler import Scheduler
 from daemon.engine.worker import Worker
+from daemon.feed.coverage import CoverageFeed
+from daemon.feed.feed import Feed
+from daemon.feed.hub import Hub
 from daemon.kept import Kept
 from daemon.loops import Periodic
+from daemon.meters import Meters
 from daemon.notify.notifier import Notifier
 from daemon.opening import backup_of, ledger_of, make_plan, open_channels, places
 from daemon.reports.desk import ReportsDesk
+from daemon.upkeep.attic import Attic
 from daemon.upkeep.broom import Broom
 from daemon.upkeep.keeper import Keeper
 from daemon.upkeep.pulse import Pulse
@@ -68,6 +74,7 @@ class App:
         self._kept = Kept()
         self.started_at = clock.now()
         self.is_ready = False
+        self.http_port: int | None = None  # where the API is served on TCP, while it is
         self.items = Items(store)
         self.digests = Digests(store)
         self._journal = Journal(home.alert_log)
@@ -75,9 +82,10 @@ class App:
         self.plan = make_plan(prepared)
         self.queue = Queue(store, clock, config.queue.max_waiting)
         self._http, channels = open_channels(prepared, clock, home.logs)
-        self.notify = Notifier(channels, store, clock)
-        self.dispatch = Dispatcher(store, self.alerts, self.notify, clock, config)
-        self._failures = Failures(store, self.alerts, config.alerts.consecutive_failures)
+        self.meters = Meters()
+        self.notify = Notifier(channels, store, clock, self.meters)
+        self.dispatch = Dispatcher(store, self.alerts, self.notify, clock, config, self.meters)
+        self._failures = Failures(store, self.alerts, config.alerts.consecutive_failures, self.meters)
         self.worker = Worker(
             self.queue,
             store,
@@ -87,9 +95,10 @@ class App:
             make_context=self._context,
             watcher=self._failures,
         )
-        self.scheduler = Scheduler(store, self.queue, clock, self.worker.cancel)
-        self.saver = Saver(Snapshot(store, self.items.head, self.started_at), clock, self.alerts)
-        store.on_commit(self.saver.woken.set)
+        self.scheduler = Scheduler(store, self.queue, clock, self.worker.cancel, self.meters)
+        snapshot = Snapshot(store, self.items.head, self.started_at)
+        self.saver = Saver(snapshot, clock, self.alerts, self.meters)
+        store.on_commit(self._committed)
         self._punctuality = Punctuality(store, clock, self.alerts, lambda: self.plan.schedules)
         self.pulse = Pulse(clock, self.alerts)
         self.reports = ReportsDesk(
@@ -101,6 +110,9 @@ class App:
             enqueue=self.queue.enqueue,
             owner=self.owner,
         )
+        hub = Hub(self.owner[:12])
+        coverage_feed = CoverageFeed(self.reports.coverage, hub, clock)
+        self.feed = Feed(self, coverage_feed, hub)
         self.parts: list[Periodic] = [
             self.queue,
             self.scheduler,
@@ -111,6 +123,8 @@ class App:
             Keeper(home, clock, self.alerts, backup_of(ledger, home)),
             Broom(store, clock, self.alerts, timedelta(days=config.queue.history_days)),
             *self.reports.parts,
+            *([] if ledger is None else [Attic(ledger, home, clock, lambda: self.config)]),
+            *(make(lambda: self._services) for make in prepared.parts.values()),
         ]
         self._services = self._make_services()
 
@@ -138,6 +152,10 @@ class App:
         finally:
             await store.close()
 
+    def today(self) -> date:
+        """The date by the configured zone."""
+        return self.clock.now().astimezone(ZoneInfo(self.config.timezone)).date()
+
     async def begin(self) -> None:
         """Take up the schedules and the queue; from here on tasks run."""
         await self.scheduler.adopt(self.plan.schedules)
@@ -154,6 +172,7 @@ class App:
     async def end(self) -> None:
         """Stop in good order: no new work, what runs gets its grace or goes back in the queue."""
         self.is_ready = False
+        self.feed.end()
         await self.worker.stop(STOP_GRACE_S)
         await self.dispatch.end()
         await self._note_running(None)
@@ -173,7 +192,7 @@ class App:
         self.reports.adopt()
         http_before, notify_before = self._http, self.notify
         self._http, channels = open_channels(prepared, self.clock, self.home.logs)
-        self.notify = Notifier(channels, self.store, self.clock)
+        self.notify = Notifier(channels, self.store, self.clock, self.meters)
         self.dispatch.adopt(prepared.config, self.notify)
         self.alerts.retention = prepared.config.alerts.retention
         self._failures.limit = prepared.config.alerts.consecutive_failures
@@ -217,6 +236,10 @@ class App:
                 return task
         return ended.result()
 
+    def _committed(self) -> None:
+        self.saver.woken.set()
+        self.feed.note()
+
     def _context(self, task: Task, handler: Handler) -> Context:
         return Context(task=task, house=self._services, options=self.plan.options_of(handler))
 
@@ -236,6 +259,7 @@ class App:
             owner=self.owner,
             ledger=self.ledger,
             folder=self.config.folder,
+            meters=self.meters,
         )
 
     async def _open_ledger(self) -> None:

@@ -1,17 +1,19 @@
 """Everything that can be known to be wrong before the daemon starts, found in one pass and told together."""
 
-import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.check_alerts import check_alerts
 from daemon.check_channels import check_channels, check_digest
+from daemon.check_http import check_http
+from daemon.check_sections import check_sections
 from daemon.config import Config, ConfigError, Problem
 from daemon.config.file import BUILTIN_SCHEDULES
 from daemon.config.load import draft_config
 from daemon.config.problems import Findings, Place, in_file_order, meant, quoted
 from daemon.config.sections import ChannelEntry, ScheduleEntry
+from daemon.engine.brought import Maker, load_parts
 from daemon.engine.cron import CronLine
 from daemon.engine.handler import Handler
 from daemon.engine.registry import RegistryError, load_handlers
@@ -22,7 +24,6 @@ COMMAND = "command"  # the handler that runs the entries with a `command`
 SECTIONS = ("digest", "alerts", "queue", "reports", "llm", "ledger", "redis", "http", "watchdog", "network")
 # What is known and checked, but has nobody yet who acts on it.
 NOT_SERVED: Mapping[Place, str] = {
-    ("http",): "the API is served on control.sock only, not on a port",
     ("watchdog", "pingUrl"): "no dead-man address is called",
     ("reports", "fanout"): "reports are made in the daemon itself",
 }
@@ -37,6 +38,7 @@ class Prepared:
     schedules: tuple[ScheduleSpec, ...]
     channels: Mapping[str, ChannelEntry]  # those that can be opened; their own `Options` have taken each
     warnings: tuple[Problem, ...]
+    parts: Mapping[str, Maker] = field(default_factory=dict)  # that handler packages bring along
 
 
 def prepare(path: Path | None, environ: Mapping[str, str]) -> Prepared:
@@ -48,11 +50,13 @@ def prepare(path: Path | None, environ: Mapping[str, str]) -> Prepared:
     draft = draft_config(path, environ)
     config, findings = draft.config, draft.findings
     handlers = _handlers(config, findings)
+    parts = _parts(config, findings)
     schedules = _schedules(config, handlers, findings)
     channels = check_channels(draft)
     check_digest(draft)
     check_alerts(draft)
-    _check_http(config, findings)
+    check_sections(draft, handlers.values())
+    check_http(config, findings)
     _warn_of_the_unserved(config, findings)
     if findings.problems:
         raise ConfigError(findings.problems)
@@ -62,6 +66,7 @@ def prepare(path: Path | None, environ: Mapping[str, str]) -> Prepared:
         schedules=tuple(schedules),
         channels=channels,
         warnings=tuple(in_file_order(findings.warnings)),
+        parts=parts,
     )
 
 
@@ -77,6 +82,13 @@ def _handlers(config: Config, findings: Findings) -> dict[str, Handler]:
             text = f"the handler {quoted(handler.name)} asks for the section {quoted(handler.section)}"
             findings.problem(("handlers",), f"{text}; {meant(handler.section, SECTIONS)}")
     return handlers
+
+
+def _parts(config: Config, findings: Findings) -> dict[str, Maker]:
+    makers, problems = load_parts(config.handler_packages)
+    for problem in problems:
+        findings.problem(("handlers", problem.position), problem.text)
+    return makers
 
 
 def _schedules(config: Config, handlers: Mapping[str, Handler], findings: Findings) -> list[ScheduleSpec]:
@@ -183,21 +195,6 @@ def _line_of(
             place, str(error) if place != ("handlers",) else f"the handler {quoted(name)}: {error}"
         )
         return None
-
-
-def _check_http(config: Config, findings: Findings) -> None:
-    http = config.http
-    if _is_loopback(http.host) or http.token is not None or findings.is_broken(("http", "token")):
-        return
-    text = f"{quoted(http.host)} is reached from the network, so http.token is needed; or listen on 127.0.0.1"
-    findings.problem(("http", "host"), text)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _warn_of_the_unserved(config: Config, findings: Findings) -> None:

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.clock import Clock
+from daemon.meters import Meters
 from state.records import Task
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Services:
     home: "Home"
     owner: str  # names this process where it holds a lease; another one after each start
     ledger: "Ledger | None" = None  # None where no reports are configured
+    meters: Meters = field(default_factory=Meters)
     folder: Path = Path()  # the config's own: relative paths of handlers and commands start there
 
 

@@ -132,6 +132,7 @@ class Service:
         self._stop = asyncio.Event()
         self._damage: StoreDamaged | None = None
         self._reloader: Reloader | None = None
+        self._reloaded = asyncio.Event()
 
     async def run(self) -> None:
         """Open, serve, and stop in good order when asked to."""
@@ -161,13 +162,13 @@ class Service:
             interval=lambda: app.config.watchdog.beat_interval,
             in_flight=lambda: len(app.worker.running),
         )
-        self._reloader = Reloader(app, systemd, self._environ)
+        self._reloader = Reloader(app, systemd, self._environ, self._reloaded)
         async with asyncio.TaskGroup() as services:
             parts = (*app.parts, told, beats, self._reloader)
             ticks = Ticks([part.name for part in parts], self._clock)
             watch = LoopWatch(ticks, self._clock, app.alerts)
             loops = [services.create_task(repeat(part, self._clock, ticks)) for part in (*parts, watch)]
-            loops.append(services.create_task(_control(app)))
+            loops.append(services.create_task(_serve_api(app, self._reloaded)))
             calm_collector()
             systemd.ready(status_line(app))
             fields = {"version": __version__, "pid": os.getpid(), "home": str(self._home.folder)}
@@ -224,8 +225,11 @@ class Reloader:
 
     name = "reloader"
 
-    def __init__(self, app: App, systemd: Systemd, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, app: App, systemd: Systemd, environ: Mapping[str, str], reloaded: asyncio.Event
+    ) -> None:
         self.woken = asyncio.Event()
+        self._reloaded = reloaded  # set once a changed configuration is in force
         self._app = app
         self._systemd = systemd
         self._environ = environ
@@ -269,6 +273,7 @@ class Reloader:
         _log_warnings(prepared)
         _log_what_needs_a_restart(app.config, prepared.config)
         await app.adopt(prepared)
+        self._reloaded.set()
         await app.alerts.resolve("config.refused")
         log.info("config.reloaded", extra={"fields": {"schedules": len(app.plan.schedules)}})
 
@@ -283,11 +288,11 @@ def status_line(app: App) -> str:
     return told if upcoming is None else f"{told}; next {upcoming[1]} at {upcoming[0]:%Y-%m-%d %H:%M}Z"
 
 
-async def _control(app: App) -> None:
+async def _serve_api(app: App, reloaded: asyncio.Event) -> None:
     # Loaded only now, and beside the loop: the daemon keeps time before it can be talked to, and aiohttp
     # takes a quarter of a second.
     server = await asyncio.to_thread(importlib.import_module, "daemon.web.server")
-    await server.serve_control(app)
+    await server.serve(app, reloaded)
 
 
 def _log_what_needs_a_restart(before: Config, after: Config) -> None:

@@ -11,3 +11,8 @@ HANDLERS = {
     "heartbeat": "handlers.heartbeat:heartbeat",
     "command": "handlers.command:command",
 }
+
+# What is stepped now and then beside the jobs, as the daemon's own parts are.
+PARTS = {
+    "llm-probing": "handlers.llm.probing:Probing",
+}

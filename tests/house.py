@@ -15,6 +15,7 @@ from daemon.check import Prepared
 from daemon.clock import VirtualClock
 from daemon.config import Config, load_config
 from daemon.context import Context
+from daemon.engine.brought import Maker
 from daemon.engine.cron import CronLine
 from daemon.engine.handler import Done, Handler, HandlerFunction, Outcome
 from daemon.engine.spec import ScheduleSpec
@@ -50,6 +51,7 @@ class House:
         self.specs: dict[str, ScheduleSpec] = {}
         self.ran: list[Task] = []  # every attempt that a handler was given, in order
         self.parts: tuple[str, ...] = ("queue", "scheduler")
+        self.brought: dict[str, Maker] = {}  # parts that a package of handlers would bring along
         self._folder = folder
         self._lives = 0
         self.home = self._home()
@@ -102,6 +104,7 @@ class House:
             schedules=tuple(self.specs.values()),
             channels={},
             warnings=(),
+            parts=self.brought,
         )
 
     async def open(self) -> App:

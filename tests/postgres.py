@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -97,20 +98,16 @@ class Postgres:
 
     def kill(self) -> None:
         """End all of its processes as a power cut would."""
-        for pid in self._pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._signal_all(signal.SIGKILL)
         self._end(signal.SIGKILL)
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def hold(self) -> None:
         """Hold all of its processes still: connections stay, nothing answers."""
-        for pid in self._pids():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        for pid in self._pids():
-            os.kill(pid, signal.SIGCONT)
+        self._signal_all(signal.SIGCONT)
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://tester:not-a-secret@127.0.0.1:{self.port}/{database}"
@@ -121,6 +118,14 @@ class Postgres:
         loop = asyncio.new_event_loop()
         try:
             loop.run_until_complete(_run(self.url(database), statement))
+        finally:
+            loop.close()
+
+    def rows(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What one statement finds in the ledger at an address."""
+        loop = asyncio.new_event_loop()
+        try:
+            return loop.run_until_complete(_rows(url, statement, parameters))
         finally:
             loop.close()
 
@@ -174,6 +179,11 @@ class Postgres:
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return [parent, *map(int, children)]
 
+    def _signal_all(self, how: signal.Signals) -> None:
+        for pid in self._pids():
+            with contextlib.suppress(ProcessLookupError):  # a child may end meanwhile
+                os.kill(pid, how)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
@@ -187,6 +197,15 @@ async def _run(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url, timeout=2, command_timeout=10)
     try:
         await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _rows(url: str, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    settings = {"search_path": "nightdesk"}
+    connection = await asyncpg.connect(url, timeout=2, command_timeout=10, server_settings=settings)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement, *parameters)]
     finally:
         await connection.close()
 

@@ -25,12 +25,20 @@ FLIGHTS = ROOT / "examples" / "flights"
 DATE_IN_TEXT = "2013-01-15"
 COMPANIES = 16
 ENSURE = ("reports", "ensure")
+MODEL = "/v1/chat/completions"
+ANSWER = json.dumps(
+    {
+        "model": "m",
+        "choices": [{"message": {"role": "assistant", "content": "ready"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1},
+    }
+).encode()
 # The receivers are down for these, and what was sent to one may have arrived.
 CHANNELS = {"UA": "partner", "US": "partner", "WN": "lost"}
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Takes reports once it is mended; before, refuses them, or takes them and goes away."""
+    """Takes reports once it is mended; before, refuses them, or takes them and goes away. Is a model too."""
 
     is_mended = False
 
@@ -40,9 +48,12 @@ class Receiver(BaseHTTPRequestHandler):
         if not self.is_mended and self.path == "/lost":
             self.close_connection = True
             return
-        self.send_response(200 if self.is_mended else 404)
-        self.send_header("Content-Length", "0")
+        answer = ANSWER if self.path == MODEL else b""
+        self.send_response(200 if self.is_mended or answer else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
+        self.wfile.write(answer)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
@@ -57,7 +68,7 @@ class Scene:
     is_mended: bool = True
     is_running: bool = True
     is_ensured: bool = False
-    has_redis: bool = False
+    has_links: bool = False  # a Redis, and a model
 
 
 SCENES = {
@@ -78,10 +89,11 @@ SCENES = {
     ),
     "A component is down": Scene(
         is_ensured=True,
-        has_redis=True,
+        has_links=True,
         says=(
             r"database +write and read +yes",
             r"redis +write.* +yes",
+            r"modest +modest +yes",
             r"partner +delivered",
             r"ledger\.db +ok",
         ),
@@ -122,8 +134,15 @@ def test_its_commands_do_as_printed(heading: str, tmp_path: Path) -> None:
         receiver, port = stack.enter_context(receiving(is_mended=scene.is_mended))
         desk = stack.enter_context(open_desk(tmp_path))
         config = prepare(tmp_path, port)
-        if scene.has_redis:
+        if scene.has_links:
             config["redis"] = {"url": stack.enter_context(running(tmp_path / "redis")).url()}
+            model = {
+                "name": "modest",
+                "type": "openai",
+                "model": "m",
+                "baseUrl": f"http://127.0.0.1:{port}/v1",
+            }
+            config["llm"] = {"providers": [model]}
         desk.write_config(**config)
         find_it_so(desk, scene)
         said = ""

@@ -33,3 +33,23 @@ def test_the_tour_works_as_printed(folder: Path) -> None:
     assert re.search(r"^digest-20\d\d-\d\d-\d\d\.json$", said, re.MULTILINE)
     assert "daemon.unclean-stop" in said
     assert "Traceback" not in said + ran.err
+
+
+def test_the_daily_reports_work_as_printed(folder: Path) -> None:
+    [script] = blocks(sections("README.md")["Daily reports"], "sh")
+    ran = run_script(script, folder)
+    assert ran.code == 0, ran.told
+    for wanted in (
+        r"^orchestrator_config\.json: no mistakes$",
+        r"^would be: 16 companies: 16 new",
+        r"^write-reports: completed: delivered 16,",
+        r"^2013-01-15 +16 +16 .* 100 %$",
+        r"^AA 2013-01-15 is delivered: ",
+        r"^Flights +92 +92 ",
+        r"report\.produced +by template",
+        r"^2013-01-15: 16 delivered reports, all as they should be$",
+        r"^2013-01-15: the certificate holds, 16 rows, ",
+        r"^scheduler +down .* no daemon is running$",
+    ):
+        assert re.search(wanted, ran.out, re.MULTILINE), f"{wanted!r} is not in:\n{ran.told}"
+    assert "Traceback" not in ran.out + ran.err

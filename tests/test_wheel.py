@@ -15,6 +15,10 @@ from daemon.data import data_file
 
 PROJECT = Path(__file__).parents[1]
 DATA = (
+    "examples/flights/airlines.csv",
+    "examples/flights/companies.json",
+    "examples/flights/flights.csv.gz",
+    "examples/flights/orchestrator_config.json",
     "examples/leads.jsonl",
     "orchestrator_config.json",
     "orchestrator_config.schema.json",

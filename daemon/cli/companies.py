@@ -20,6 +20,7 @@ from daemon.cli.tables import Column, clean, render
 if TYPE_CHECKING:
     from daemon.operations import Operations
 
+NOBODY = "Nobody is on the roster; nightdesk companies import FILE brings companies."
 STDIN = "-"
 PAGE = 1000
 IMPORT_S = 600.0  # a hundred thousand companies on a slow disk take a minute
@@ -71,11 +72,11 @@ def import_(call: Call, source: str, is_confirmed: bool, is_trial: bool) -> int:
 def listing(call: Call, limit: int | None = None, after: str = "", is_all: bool = False) -> None:
     """The companies by id: their zone, their days, whom their report goes to."""
     most = limit or (1_000_000 if call.is_json else 20)
-    rows = _rows(call, most + 1, after, is_all)
+    rows = rows_of_roster(call, most + 1, after, is_all=is_all)
     if call.is_json:
         call.answer(rows[:most])
         return
-    call.say(_table(call, rows[:most]) if rows else "No companies; nightdesk companies import brings some.")
+    call.say(_table(call, rows[:most]) if rows else NOBODY)
     if len(rows) > most:
         call.note(f"there are more: --limit shows them, or --after {rows[most - 1]['id']}")
 
@@ -112,7 +113,7 @@ def resume(call: Call, company_id: str, by: str | None) -> None:
     _tell(call, ask_or_do(call, lambda: call.client.post(path, body), work))
 
 
-def _rows(call: Call, most: int, after: str, is_all: bool) -> list[Row]:
+def rows_of_roster(call: Call, most: int, after: str = "", *, is_all: bool = False) -> list[Row]:
     """So many companies at most, asked for page by page."""
 
     async def work(operations: "Operations") -> Any:
@@ -130,7 +131,7 @@ def _rows(call: Call, most: int, after: str, is_all: bool) -> list[Row]:
             begin = begin if is_over else page[-1]["id"]
         return rows
 
-    found: list[Row] = ask_or_do(call, asked, work)
+    found: list[Row] = ask_or_do(call, asked, work, is_looking=True)
     return found
 
 

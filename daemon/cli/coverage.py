@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.alone import alone, ask_or_do
+from daemon.cli.alone import alone, ask_or_do, has_embedded_ledger
 from daemon.cli.call import Call
 from daemon.cli.client import DaemonDown, segment
 from daemon.cli.command import Command, Group, pass_call
@@ -43,7 +43,11 @@ def coverage(call: Call, day: date | None, days: int | None) -> None:
         return await operations.reports.coverage(day)
 
     query = {"date": day, "days": days}
-    found = ask_or_do(call, lambda: call.client.get("/api/coverage", query, wait_s=SEAL_WAIT_S), work)
+
+    def asked() -> Any:
+        return call.client.get("/api/coverage", query, wait_s=SEAL_WAIT_S)
+
+    found = ask_or_do(call, asked, work, is_looking=True)
     if call.is_json:
         call.answer(found)
     else:
@@ -110,7 +114,7 @@ def why(call: Call, company: str, day: date | None) -> None:
         return await operations.reports.why(company, day)
 
     path = f"/api/why/{segment(company)}/{day or 'newest'}"
-    found = ask_or_do(call, lambda: call.client.get(path), work)
+    found = ask_or_do(call, lambda: call.client.get(path), work, is_looking=True)
     if call.is_json:
         call.answer(found)
     else:
@@ -124,8 +128,7 @@ def _verified_here(call: Call, day: date) -> Any:
     from state.home import locked
     from state.ledger.at_rest import LedgerAtRest
 
-    is_embedded = prepare(call.config_file, call.environ).config.ledger.url in ("", "sqlite")
-    if not (is_embedded and call.home.ledger.exists()):
+    if not has_embedded_ledger(call, prepare(call.config_file, call.environ)):
 
         async def work(operations: "Operations") -> Any:
             return await operations.reports.verify(day)

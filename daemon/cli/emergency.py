@@ -70,6 +70,7 @@ def trigger(
         raise click.UsageError("name one company by --company ID, or all of them by --all")
 
     async def work(operations: "Operations") -> Any:
+        await operations.companies.take_file()
         made = await operations.emergency.trigger(
             reason=reason,
             owner=call.user,
@@ -100,7 +101,7 @@ def show(call: Call, plan: str) -> int:
     async def work(operations: "Operations") -> Any:
         return await operations.emergency.show(plan)
 
-    return _tell(call, ask_or_do(call, lambda: call.client.get(_path(plan)), work))
+    return _tell(call, ask_or_do(call, lambda: call.client.get(_path(plan)), work, is_looking=True))
 
 
 @emergency.command()
@@ -141,6 +142,8 @@ def _page(call: Call, plan: Row) -> str:
         head = f"{plan['planId']}: {plan['state']}. {about}"
     counts = plan["counts"]
     lines = [f"  {counts[name]:>7,} {said}" for name, said in SAID.items() if counts.get(name)]
+    if not lines:
+        lines = [f"  nobody is owed one; nightdesk reports ensure --date {plan['dates'][0]} makes it anyway"]
     if plan["state"] == "waiting" and plan["planId"] is not None:
         lines.append(f"  begins {times(plan['startsAt'])} {times.zone_name}, by the daemon")
         lines.append(f"  nightdesk emergency cancel {plan['planId']} gives it up until then")

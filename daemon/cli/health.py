@@ -38,10 +38,12 @@ def now(call: Call) -> int:
     async def work(operations: "Operations") -> dict[str, Any]:
         return await operations.health.now(deep=True)
 
-    path = "/api/reports/system/health"
+    def asked() -> Any:
+        return call.client.get("/api/reports/system/health", {"deep": 1}, wait_s=EXAMINE_S)
+
     with Progress() as progress:
         progress.show("asking every component")
-        found = ask_or_do(call, lambda: call.client.get(path, {"deep": 1}, wait_s=EXAMINE_S), work)
+        found = ask_or_do(call, asked, work, is_looking=True)
     if call.is_json:
         call.answer(found)
     else:
@@ -119,7 +121,7 @@ def _kpis(call: Call, found: Row) -> str:
             name,
             "-" if it["value"] is None else f"{it['value']:g} {it['unit']}",
             f"{it['target']} {it['unit']}",
-            "yes" if it["met"] else "NO",
+            "-" if it["value"] is None else "yes" if it["met"] else "NO",
             it["over"],
         ]
         for name, it in found["kpis"].items()

@@ -36,7 +36,7 @@ def queues(call: Call) -> None:
     async def work(operations: "Operations") -> dict[str, Any]:
         return await operations.health.queues()
 
-    found = ask_or_do(call, lambda: call.client.get("/api/queues"), work)
+    found = ask_or_do(call, lambda: call.client.get("/api/queues"), work, is_looking=True)
     if call.is_json:
         call.answer(found)
         return
@@ -55,10 +55,12 @@ def post_completion(call: Call, day: date | None) -> int:
     async def work(operations: "Operations") -> dict[str, Any]:
         return await operations.health.completion(day)
 
-    query = {"date": day}
+    def asked() -> Any:
+        return call.client.get("/api/completion", {"date": day}, wait_s=REVIEW_S)
+
     with Progress() as progress:
         progress.show("reading the kept reports")
-        found = ask_or_do(call, lambda: call.client.get("/api/completion", query, wait_s=REVIEW_S), work)
+        found = ask_or_do(call, asked, work, is_looking=True)
     if call.is_json:
         call.answer(found)
     else:

@@ -8,7 +8,7 @@ import click
 from daemon.cli.alone import ask_or_do
 from daemon.cli.call import Call
 from daemon.cli.command import Group, pass_call
-from daemon.cli.exits import DONE, WRONG, Stop
+from daemon.cli.exits import DONE, USAGE, WRONG, Stop
 from daemon.cli.progress import Progress
 from daemon.cli.tables import Column, render
 from daemon.cli.trials import table as table_of_trials
@@ -102,7 +102,7 @@ def database(call: Call) -> int:
 @test.command()
 @pass_call
 def llm(call: Call) -> int:
-    """Ask every provider for one word. Exit 1: one of them did not answer."""
+    """Ask every provider for one word. Exit 1: one of them did not answer. Exit 2: there is none."""
 
     async def work(operations: "Operations") -> dict[str, Any]:
         return await operations.run_once(TRY_LLM, {}, None)
@@ -115,7 +115,7 @@ def llm(call: Call) -> int:
     with Progress() as progress:
         progress.show("asking the providers")
         task = ask_or_do(call, asked, work)
-    return _tell_trials(call, _providers_in(task), "PROVIDER", "No provider is configured.")
+    return _tell_trials(call, _providers_in(task), "PROVIDER")
 
 
 def _try_link(call: Call, name: str) -> int:
@@ -129,11 +129,11 @@ def _try_link(call: Call, name: str) -> int:
     return _tell_trials(call, [found], "LINK")
 
 
-def _tell_trials(call: Call, found: Sequence[Row], title: str, none: str = "") -> int:
+def _tell_trials(call: Call, found: Sequence[Row], title: str) -> int:
     if call.is_json:
         call.answer(found)
     else:
-        call.say(table_of_trials(call, found, title) if found else none)
+        call.say(table_of_trials(call, found, title))
     return DONE if all(it["ok"] for it in found) else WRONG
 
 
@@ -141,11 +141,15 @@ def _providers_in(task: Row) -> list[Row]:
     """The trials that the handler tells of in its summary.
 
     Raises:
-        Stop: it did not end well, or not in time.
+        Stop: it did not end well, or not in time; or there is nobody to ask.
     """
     if task["state"] != "completed":
         raise Stop(WRONG, f"nightdesk: {TRY_LLM} is {task['state']}: {task.get('error') or 'not done yet'}")
     found: list[Row] = (task["summary"] or {}).get("providers", [])
+    if not found:
+        raise Stop(
+            USAGE, "nightdesk: llm.providers is empty, so there is nobody to ask; add a provider to it"
+        )
     return found
 
 

@@ -10,6 +10,7 @@ from daemon.cli.alone import ask_or_do
 from daemon.cli.call import Call
 from daemon.cli.client import segment
 from daemon.cli.command import Group, pass_call
+from daemon.cli.companies import NOBODY, rows_of_roster
 from daemon.cli.digest import DateType
 from daemon.cli.exits import WRONG
 from daemon.cli.progress import Progress
@@ -21,9 +22,21 @@ if TYPE_CHECKING:
     from daemon.operations import Operations
 
 PAGE = 5000
+SHOWN = 20  # rows, where nobody says how many
+ALL = 1_000_000
 LONGEST_RANGE = 366
+# As in `state.ledger.records`, which a call for help does not wait for.
+STATUSES = (
+    "planned, due, leased, produced, sent, delivered, delivered-late, delivered-degraded, excused, unknown,"
+    " failed"
+)
 LONGEST_TOLD = 60
 Row = Mapping[str, Any]
+
+
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, ALL), help=f"Rows at most.  [{SHOWN}; all with --json]"
+)
 
 
 @click.group("reports", cls=Group)
@@ -33,39 +46,38 @@ def reports() -> None:
 
 @reports.command("list")
 @click.option("--date", "day", type=DateType(), help="Of which date.  [the newest that is due]")
-@click.option("--status", metavar="S", help="Only those: planned, due, delivered, failed, unknown, …")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), help="Rows at most.  [20; all with --json]")
+@click.option("--status", metavar="S", help=f"Only those: {STATUSES}.")
+@limit_option
 @pass_call
 def listing(call: Call, day: date | None, status: str | None, limit: int | None) -> None:
     """The reports of a date, by company, and how each stands."""
-    wanted = limit or (1_000_000 if call.is_json else 20)
+    wanted = limit or (ALL if call.is_json else SHOWN)
 
     async def work(operations: "Operations") -> Any:
         return await operations.reports.listing(day, status, limit=wanted)
 
-    rows, total = ask_or_do(call, lambda: _pages(call, day, status, wanted), work)
-    if call.is_json:
-        call.answer(rows)
-        return
-    call.say(_table(call, rows) if rows else "No reports.")
-    if total is not None and total > len(rows):
-        call.note(f"{len(rows)} of {total}; --limit shows more")
+    asked = {"date": day, "status": status}
+    rows, total = ask_or_do(call, lambda: _pages(call, "/api/reports", asked, wanted), work, is_looking=True)
+    _tell_rows(call, rows, total, "No reports.")
 
 
 @reports.command()
 @click.option("--date", "day", type=DateType(), help="Of which date.  [the newest that is due]")
+@limit_option
 @pass_call
-def missing(call: Call, day: date | None) -> None:
+def missing(call: Call, day: date | None, limit: int | None) -> None:
     """Who has no report of a date and should have it: not planned, too late, failed, unknown."""
+    wanted = limit or (ALL if call.is_json else SHOWN)
 
     async def work(operations: "Operations") -> Any:
-        return await operations.reports.missing(day)
+        return await operations.reports.missing(day, limit=wanted)
 
-    rows = ask_or_do(call, lambda: call.client.get("/api/reports/missing", {"date": day}), work)
-    if call.is_json:
-        call.answer(rows)
-    else:
-        call.say(_table(call, rows) if rows else "Nobody lacks a report.")
+    def asked() -> Any:
+        return _pages(call, "/api/reports/missing", {"date": day}, wanted)
+
+    rows, total = ask_or_do(call, asked, work, is_looking=True)
+    is_nobody = not rows and not rows_of_roster(call, 1, is_all=True)
+    _tell_rows(call, rows, total, NOBODY if is_nobody else "Nobody lacks a report.")
 
 
 @reports.command()
@@ -79,7 +91,7 @@ def show(call: Call, company: str, day: date | None) -> None:
         return await operations.reports.show(company, day)
 
     path = f"/api/reports/{segment(company)}/{day or 'newest'}"
-    found = ask_or_do(call, lambda: call.client.get(path), work)
+    found = ask_or_do(call, lambda: call.client.get(path), work, is_looking=True)
     if call.is_json:
         call.answer(found)
         return
@@ -106,6 +118,7 @@ def ensure(call: Call, day: date | None, first: date | None, last: date | None, 
     async def work(operations: "Operations") -> Any:
         from daemon.operations.reports import WRITE_REPORTS
 
+        await operations.companies.take_file()
         return await operations.run_once(WRITE_REPORTS, await operations.reports.wish(days, company), None)
 
     with Progress() as progress:
@@ -146,20 +159,29 @@ def resolve(call: Call, company: str, day: date, as_: str, by: str | None) -> No
         call.say(f"{settled['companyId']} {settled['date']}: {settled['status']}{goes}")
 
 
+def _tell_rows(call: Call, rows: Sequence[Row], total: int | None, none: str) -> None:
+    if call.is_json:
+        call.answer(rows)
+        return
+    call.say(_table(call, rows) if rows else none)
+    if total is not None and total > len(rows):
+        call.note(f"{len(rows)} of {total}; --limit shows more")
+
+
 def _pages(
-    call: Call, day: date | None, status: str | None, limit: int
+    call: Call, path: str, asked: Mapping[str, Any], limit: int
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Ask page by page, so that no answer of the daemon is too large for it."""
+    query = dict(asked)
     rows: list[dict[str, Any]] = []
     total: int | None = None
     while len(rows) < limit:
         size, cursor = min(PAGE, limit - len(rows)), rows[-1]["companyId"] if rows else None
-        query = {"date": day, "status": status, "limit": size, "cursor": cursor}
-        page, total = call.client.page("/api/reports", query)
+        page, total = call.client.page(path, {**query, "limit": size, "cursor": cursor})
         rows += page
         if len(page) < size:
             break
-        day = date.fromisoformat(page[-1]["date"])  # the same one, though a newer one may come due meanwhile
+        query["date"] = page[-1]["date"]  # the same one, though a newer one may come due meanwhile
     return rows, total
 
 

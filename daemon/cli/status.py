@@ -35,6 +35,7 @@ def _summary(call: Call, found: Mapping[str, Any]) -> str:
     facts = (
         ("nightdesk", f"{found['version']}, {runs}"),
         ("home", str(call.home.folder)),
+        ("http", f"port {found['httpPort']}" if found["httpPort"] else "not served on a port"),
         ("heartbeat", times.ago(found["lastHeartbeatAt"])),
         ("queue", f"{found['queueDepth']} unfinished"),
         ("alerts", f"{alerts} open" + (": nightdesk alerts list" if alerts else "")),

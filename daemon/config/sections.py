@@ -14,12 +14,14 @@ from daemon.config.values import (
     Duration,
     FilledText,
     Flag,
+    HostName,
     Kind,
     Name,
     Places,
     Port,
     Span,
     Text,
+    TokenHash,
     Weight,
     Zone,
     whole,
@@ -232,6 +234,20 @@ class NetworkSection(Section):
     )
 
 
+class TokenEntry(Section):
+    """One bearer token under `http.tokens`: the hash of it, or where it is kept."""
+
+    name: Name = Field(description="Whose token it is; the log calls its calls by this name.")
+    scope: Literal["read", "operate"] = Field(
+        default="read", description="read looks at everything; operate also does things."
+    )
+    hash: TokenHash | None = Field(
+        default=None,
+        description="What `nightdesk token new` prints: the token itself is nowhere in the file.",
+    )
+    token: SecretText | None = Field(default=None, description='The token, in place of its hash: "env:NAME".')
+
+
 class HttpSection(Section):
     """The HTTP API on a TCP port."""
 
@@ -245,6 +261,20 @@ class HttpSection(Section):
     read_token: SecretText | None = Field(
         default=None, description='A bearer token that may only read: "env:NAME".'
     )
+    tokens: tuple[TokenEntry, ...] = Field(
+        default=(), description="More tokens, each with a name: one for each who asks."
+    )
+    hosts: tuple[HostName, ...] = Field(
+        default=(), description="Names by which it may be asked for, beside `host`, localhost and appUrl."
+    )
+    max_connections: Annotated[int, whole(4, 10_000)] = Field(
+        default=100, description="Connections at once, but for event streams; the oldest idle one makes room."
+    )
+    max_streams: Annotated[int, whole(1, 10_000)] = Field(default=256, description="Event streams at once.")
+
+    @property
+    def has_token(self) -> bool:
+        return self.token is not None or self.read_token is not None or bool(self.tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ from daemon.durations import parse_duration
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 TIME_PATTERN = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 DURATION_PATTERN = r"\s*([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+\s*"
+HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+HASH_PATTERN = r"sha256:[0-9a-fA-F]{64}"
 DURATION_HINT = 'write a number and a unit, as in "30s", "10m", "2h", "1d"'
 LONGEST_SPAN = timedelta(days=3660)  # ten years; more would overflow a date that it is added to
 
@@ -173,6 +175,25 @@ def _web_address(value: object) -> str:
     return text.rstrip("/")
 
 
+def _host_name(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(HOST_PATTERN, text):
+        raise ValueError(
+            f'{shown(text)} is no name of a host; write it without port, as in "desk.example.org"'
+        )
+    return text.lower()
+
+
+def _token_hash(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(HASH_PATTERN, text):
+        # Whatever stands here may be the token itself, so it is not repeated.
+        raise ValueError(
+            "this is no hash of a token; `nightdesk token new` prints one: sha256: and 64 digits"
+        )
+    return text.lower()
+
+
 Text = Annotated[str, Kind(_text, type="string")]
 FilledText = Annotated[str, Kind(_filled, type="string", minLength=1)]
 Name = Annotated[str, Kind(_name, type="string", pattern=f"^{NAME_PATTERN}$")]
@@ -187,4 +208,6 @@ Span = Annotated[
 ]  # longer than nothing
 TimeOfDay = Annotated[str, Kind(_time_of_day, type="string", pattern=f"^{TIME_PATTERN}$")]
 Zone = Annotated[str, Kind(_zone, type="string")]
+HostName = Annotated[str, Kind(_host_name, type="string", pattern=f"^{HOST_PATTERN}$")]
+TokenHash = Annotated[str, Kind(_token_hash, type="string", pattern=f"^{HASH_PATTERN}$")]
 WebAddress = Annotated[str, Kind(_web_address, type="string", pattern="^https?://")]

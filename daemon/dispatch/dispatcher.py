@@ -18,6 +18,7 @@ from daemon.dispatch.routing import Routing
 from daemon.dispatch.silences import Silences
 from daemon.dispatch.survey import News, Situation, Survey, Word, child_of
 from daemon.dispatch.wording import Scene, kind_of
+from daemon.meters import Meters
 from daemon.notify.health import ChannelHealth, Condition
 from daemon.notify.notifier import Notifier
 from daemon.watch.alerts import Alerts
@@ -41,13 +42,22 @@ class Dispatcher:
 
     name = "dispatch"
 
-    def __init__(self, store: Store, alerts: Alerts, notify: Notifier, clock: Clock, config: Config) -> None:
+    def __init__(
+        self,
+        store: Store,
+        alerts: Alerts,
+        notify: Notifier,
+        clock: Clock,
+        config: Config,
+        meters: Meters | None = None,
+    ) -> None:
         self.woken = asyncio.Event()
         self.silences = Silences(store, clock, alerts.note)
         self._alerts = alerts
         self._clock = clock
         self._book = Book(store)
         self._host = socket.gethostname()
+        self._meters = meters or Meters()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._news_since: dict[str, datetime] = {}  # by receiver: since when there is something to tell
         self._changed_channels: dict[str, ChannelHealth] = {}
@@ -241,6 +251,7 @@ class Dispatcher:
         took = notice.delivered_at - notice.since
         if notice.kind != "alert":
             return
+        self._meters.telling.note(took.total_seconds())
         if took <= LATE:
             await self._alerts.resolve(LATE_ALERT, {"receiver": notice.receiver})
         elif notice.id not in self._told_late:

@@ -11,7 +11,7 @@
 A handler must bear being run twice: after a crash in the middle of a run the task is owed again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from state.records import Lane
 
 if TYPE_CHECKING:
+    from daemon.config.load import Config
+    from daemon.config.problems import Place
     from daemon.context import Context
 
 DEFAULT_TIMEOUT = timedelta(minutes=10)
@@ -65,6 +67,8 @@ class HandlerError(Exception):
 
 
 HandlerFunction = Callable[["Context"], Awaitable[Outcome | None]]
+# Says what is wrong with the section that a handler works on: places below it, each with a sentence.
+SectionCheck = Callable[["Config"], Iterable[tuple["Place", str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class Handler:
     timeout: timedelta = DEFAULT_TIMEOUT
     max_attempts: int = 3
     deadline: timedelta | None = None  # how long after its time a scheduled run must have succeeded
+    check: SectionCheck | None = None  # asked with the rest of the config, before anything is started
     summary: str = ""  # the first line of its docstring, for people
 
     def __call__(self, ctx: "Context") -> Awaitable[Outcome | None]:
@@ -96,6 +101,7 @@ def handler(
     timeout: str = "10m",
     max_attempts: int = 3,
     deadline: str | None = None,
+    check: SectionCheck | None = None,
 ) -> Callable[[HandlerFunction], Handler]:
     """Make a handler of an async function. Nothing is registered: the loader finds it by name."""
     from daemon.durations import parse_duration
@@ -111,6 +117,7 @@ def handler(
             timeout=parse_duration(timeout),
             max_attempts=max_attempts,
             deadline=None if deadline is None else parse_duration(deadline),
+            check=check,
             summary=(run.__doc__ or "").strip().split("\n")[0],
         )
 

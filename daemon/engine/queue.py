@@ -22,6 +22,7 @@ from state.records import Lane, Task, TaskKey, TaskState, Trigger
 from state.schema import RUN
 from state.store import Change, Store
 
+EXECUTING = TaskState.EXECUTING
 # With nothing that waits for its time the queue still looks around this often.
 IDLE = timedelta(minutes=10)
 
@@ -145,6 +146,11 @@ class Queue:
     def depth(self, lane: Lane) -> int:
         """How many tasks of a lane are ready to start."""
         return len(self._ready[lane])
+
+    def waiting_since(self, lane: Lane) -> datetime | None:
+        """When the one that is next in a lane was to start; None where none is ready."""
+        tasks = (self._store.tasks.get(task_id) for task_id in self._ready[lane])
+        return next((it.scheduled_at for it in tasks if it is not None and it.state is not EXECUTING), None)
 
     async def _make(self, task: Task) -> Accepted:
         if len(self._store.tasks) + self._in_the_making >= self._max_waiting:

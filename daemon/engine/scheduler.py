@@ -17,6 +17,7 @@ from daemon.engine.owed import Owed, decide_owed
 from daemon.engine.queue import Accepted, Queue
 from daemon.engine.spec import Overlap, ScheduleSpec
 from daemon.logs import Allowance
+from daemon.meters import Meters
 from state.database import StoreConflict, StoreError
 from state.records import ScheduleRecord, SlotRecord, SlotState, Task, Trigger, replace
 from state.store import Change, Store
@@ -63,12 +64,20 @@ class Scheduler:
 
     name = "scheduler"
 
-    def __init__(self, store: Store, queue: Queue, clock: Clock, cancel: CancelTask) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        cancel: CancelTask,
+        meters: Meters | None = None,
+    ) -> None:
         self.woken = asyncio.Event()
         self._store = store
         self._queue = queue
         self._clock = clock
         self._cancel = cancel
+        self._meters = meters or Meters()
         self._lines: dict[str, Line] = {}
         self._heap: list[tuple[datetime, str]] = []
         self._unforeseen: deque[Line] = deque()  # those whose `after_next` is not known
@@ -241,6 +250,8 @@ class Scheduler:
         line.next = fire.owed.upcoming
         line.after_next = None
         self._unforeseen.append(line)
+        if fire.owed.skipped:
+            self._meters.skipped.add(line.spec.name, count=len(fire.owed.skipped))
         if fire.tasks:
             line.last_task = fire.tasks[-1].id
 

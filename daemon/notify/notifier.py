@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from daemon.clock import Clock
+from daemon.meters import Meters
 from daemon.notify.base import Channel, ChannelError, Failure, Message
 from daemon.notify.health import ChannelHealth, HealthBook
 from daemon.notify.text import cut, headline, one_line
@@ -67,8 +68,11 @@ class _Turn:
 class Notifier:
     """The channels by their names in the config, and the store that keeps their deliveries."""
 
-    def __init__(self, channels: Mapping[str, Channel], store: "Store", clock: Clock) -> None:
+    def __init__(
+        self, channels: Mapping[str, Channel], store: "Store", clock: Clock, meters: Meters | None = None
+    ) -> None:
         self._channels = dict(channels)
+        self._meters = meters or Meters()
         self.book = HealthBook(channels)
         self._store = store
         self._clock = clock
@@ -129,6 +133,7 @@ class Notifier:
                 intended = self._intended(delivery_id, known, message, to, subject)
                 await self._keep_intent(intended, is_needed=not even_unrecorded)
                 ended = await self._try(channel, message, intended, SEND_S if within_s is None else within_s)
+                self.count(to, ended.state)
                 self.book.note(ended, self._clock.now())
                 return await self._record(ended)
             assert known is not None, "what is kept is known"
@@ -136,6 +141,10 @@ class Notifier:
                 return await self._record(known) if delivery_id in self._unrecorded else known
             error = "the program ended while it was being sent; it may have arrived"
             return await self._record(replace(known, state=DeliveryState.UNKNOWN, error=error))
+
+    def count(self, channel: str, outcome: DeliveryState) -> None:
+        """Count a try on a channel, also one that was not made by `send`."""
+        self._meters.sends.add(channel, outcome.value)
 
     async def keep_unrecorded(self) -> None:
         """Write the outcomes that the disk refused, if it has room by now."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from daemon.config.problems import nearest, quoted
 from daemon.operations.refusals import Unfit, Unknown, fit_person, fit_reason
 from daemon.reports.calendar import Timing, local_date, timing_of
-from daemon.reports.planner import REFUSED, SHRUNK, plan_one, plan_since
+from daemon.reports.planner import REFUSED, SHRUNK, Planner, plan_one, plan_since
 from daemon.reports.roster import Imported, import_roster
 from daemon.reports.roster_file import RosterUnreadable
 from state.codec import as_camel
@@ -72,6 +72,16 @@ class CompanyOperations:
         refused = [{"line": it.line, "reason": it.reason} for it in done.refusals]
         return {**_counts(done), "refused": refused}
 
+    async def take_file(self) -> None:
+        """Take over the roster's file where it is new, and plan: what a start of the daemon does first.
+
+        For what is done where none runs, and has to know who is owed a report. A file that cannot be taken
+        is an alert, and the roster stays as it was.
+        """
+        planner = next((it for it in self._app.parts if isinstance(it, Planner)), None)
+        if planner is not None:
+            await planner.step()
+
     async def pause(self, company_id: str, until: str, reason: str, by: str) -> dict[str, Any]:
         """Owe a company nothing before a date, the first that is served again.
 
@@ -125,6 +135,12 @@ class CompanyOperations:
     @property
     def _timing(self) -> Timing:
         return timing_of(self._app.config)
+
+
+async def need_anybody(ledger: "Ledger") -> None:
+    """See that there is somebody to make reports for. Unfit: nobody ever was on the roster."""
+    if not await ledger.companies(limit=1):
+        raise Unfit("nobody is on the roster yet; `nightdesk companies import FILE` brings companies")
 
 
 def _counts(done: Imported) -> dict[str, Any]:

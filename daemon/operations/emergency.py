@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.config.problems import quoted
 from daemon.engine.queue import Accepted
+from daemon.operations.companies import need_anybody
 from daemon.operations.refusals import Unfit, Unknown, fit_key, fit_person, fit_reason
 from daemon.reports.emergency import NothingCalled, PlanRefused, Wish, draw_up, plan_row
 from daemon.reports.rescue import Rescue
@@ -45,7 +46,8 @@ class EmergencyOperations:
         A dry run keeps no plan, and its answer has no id. Every call is noted in the audit.
 
         Raises:
-            Unfit: the reason, the date, the delay or the plan to force makes no sense.
+            Unfit: the reason, the date, the delay or the plan to force makes no sense; or it is for all,
+                and nobody is on the roster.
             Unknown: there is no such company.
             LedgerError: nothing was promised.
         """
@@ -59,6 +61,8 @@ class EmergencyOperations:
             force_of=force_of,
             key=fit_key(key) or "",
         )
+        if company_id is None:
+            await need_anybody(ledger)
         try:
             plan = await draw_up(ledger, wish, self._app.config.timezone, now)
         except NothingCalled as error:

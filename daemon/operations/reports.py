@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from daemon import told
 from daemon.config.problems import meant, quoted
 from daemon.engine.queue import QueueFull
+from daemon.operations.companies import need_anybody
 from daemon.operations.refusals import Unfit, Unknown, fit_person
 from daemon.reports import certificates, resolving
 from daemon.reports.calendar import DAY, local_date
@@ -64,17 +65,24 @@ class ReportOperations:
         total = sum(count for one, count in counts.items() if wanted is None or one in wanted)
         return [_row(one) for one in rows], total
 
-    async def missing(self, on: date | None) -> list[dict[str, Any]]:
-        """Who has no report of a date and should: never planned, too late, failed or unknown; by company."""
+    async def missing(
+        self, on: date | None, after: str = "", limit: int = MOST_MISSING
+    ) -> tuple[list[dict[str, Any]], int]:
+        """A page of those who have no report of a date and should, from the one after `after` on; how many.
+
+        They were never planned, are too late, failed or unknown; by company.
+        """
         ledger, on, now = self._ledger, await self._day(on), self._app.clock.now()
-        rows = [_absent_row(one, on) for one in await ledger.missing(on, limit=MOST_MISSING)]
-        after = ""
-        while len(rows) < MOST_MISSING and (
+        covered = await coverage_of(ledger, on, now)
+        rows = [_absent_row(one, on) for one in await ledger.missing(on, after=after, limit=limit)]
+        lacking = 0
+        while lacking < limit and (
             page := await ledger.obligations(on, statuses=WITHOUT, after=after, limit=PAGE)
         ):
-            rows += [_row(one) for one in page if one.status in FINAL or is_overdue(one, now)]
-            after = page[-1].company_id
-        return sorted(rows, key=lambda row: str(row["companyId"]))[:MOST_MISSING]
+            found = [_row(one) for one in page if one.status in FINAL or is_overdue(one, now)]
+            rows, lacking, after = rows + found, lacking + len(found), page[-1].company_id
+        in_order = sorted(rows, key=lambda row: str(row["companyId"]))[:limit]
+        return in_order, covered.unknown + covered.failed + covered.missing
 
     async def show(self, company_id: str, on: date | None) -> dict[str, Any]:
         """One report: its row, why it stands as it does, and the copy that was kept. Raises as `why`."""
@@ -133,7 +141,7 @@ class ReportOperations:
         """What the handler is told that ensures reports: of these dates, or of the newest that is due.
 
         Raises:
-            Unfit: too many dates, or one that is not owed yet.
+            Unfit: too many dates, or one that is not owed yet; or nobody is on the roster.
             Unknown: there is no such company.
         """
         on = list(days) or [await self._day(None)]
@@ -143,7 +151,9 @@ class ReportOperations:
         if (last := max(on)) > newest:
             raise Unfit(f"dates: {last} is owed to nobody yet; up to {newest} can be ensured")
         args: dict[str, Any] = {"dates": [day.isoformat() for day in sorted(set(on))], "why": "ensure"}
-        if company_id is not None:
+        if company_id is None:
+            await need_anybody(self._ledger)
+        else:
             await self._known_company(company_id)
             args["companies"] = [company_id]
         return args

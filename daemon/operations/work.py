@@ -15,6 +15,7 @@ from daemon.operations.channels import ChannelOperations
 from daemon.operations.companies import CompanyOperations
 from daemon.operations.emergency import EmergencyOperations
 from daemon.operations.health import HealthOperations
+from daemon.operations.metrics import MetricOperations
 from daemon.operations.refusals import Unfit, Unknown, fit_args, fit_key, fit_reason, parse_until
 from daemon.operations.reports import ReportOperations
 from state.codec import as_camel, to_json
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from daemon.app import App
 
 SEND_DIGEST = "send-digest"
+REPORTS = "reports"  # the section of handlers that have to know who is owed a report
 LIVE_WITHIN_S = 10.0  # the pulse ticks each second
 DIGESTS_SHOWN = 400
 
@@ -41,6 +43,7 @@ class Operations:
         self.channels = ChannelOperations(app)
         self.emergency = EmergencyOperations(app)
         self.health = HealthOperations(app)
+        self.metrics = MetricOperations(app)
         self.companies = CompanyOperations(app)
         self.reports = ReportOperations(app, self.enqueue)
 
@@ -58,7 +61,7 @@ class Operations:
         app = self._app
         return {
             "pid": os.getpid(),
-            "httpPort": None,  # served on the socket of the home only
+            "httpPort": app.http_port,
             "ready": app.is_ready,
             "version": __version__,
             "lastHeartbeatAt": app.store.note("lastHeartbeatAt"),
@@ -139,7 +142,8 @@ class Operations:
         Raises:
             Unknown: there is no such handler.
         """
-        self._known_handler(handler)
+        if self._known_handler(handler).section == REPORTS:
+            await self.companies.take_file()
         task, is_duplicate = await self._app.run_once(handler, fit_args(args), fit_key(key))
         return {**as_camel(task), "duplicate": is_duplicate}
 

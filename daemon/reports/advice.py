@@ -1,15 +1,20 @@
 """What to do about what was found: a table of rules, each of which names a command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon.reports.kpis import ALERTING, COVERAGE, FIRST_ATTEMPT, RECOVERY
+from daemon.reports.kpis import ALERTING, FIRST_ATTEMPT, RECOVERY
+from daemon.reports.remedies import remedy_for
 
 if TYPE_CHECKING:
     from daemon.reports.health import Health
 
 MANY_DEGRADED_PERCENT = 20
+CAUSES_TOLD = 3
+ALERTS_TOLD = 3
+WEEK_DAYS = 7
+CAUSE_WORTH_TELLING = 5.0  # percent of all that failed at least once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +39,28 @@ class Rule:
 
 
 def advised(health: "Health") -> list[Advice]:
-    """Every advice whose rule holds, in the order of the table: the gravest first."""
+    """Every advice whose rule holds, in the order of the tables: the gravest first."""
+    return [*_given(GRAVE_RULES, health), *_of_causes(health), *_given(MILD_RULES, health)]
+
+
+def _given(rules: Sequence[Rule], health: "Health") -> list[Advice]:
     return [
         Advice(text=rule.text.format(about), command=rule.command)
-        for rule in RULES
+        for rule in rules
         if (about := rule.holds(health))
+    ]
+
+
+def _of_causes(health: "Health") -> list[Advice]:
+    """What to do about the commonest causes of a week, each by itself: they rarely have one remedy."""
+    week = health.rates.get(WEEK_DAYS)
+    worth = [it for it in week.patterns if it.share >= CAUSE_WORTH_TELLING] if week else []
+    return [
+        Advice(
+            text=f"Of {it.count:,} reports an attempt failed in {WEEK_DAYS} days: {it.cause}",
+            command=remedy_for(it.cause),
+        )
+        for it in worth[:CAUSES_TOLD]
     ]
 
 
@@ -71,11 +93,6 @@ def _missed(name: str) -> Callable[["Health"], str]:
     return holds
 
 
-def _commonest_cause(health: "Health") -> str:
-    week = health.rates.get(7)
-    return f"{week.patterns[0].cause} ({week.patterns[0].count:,} times)" if week and week.patterns else ""
-
-
 def _many_degraded(health: "Health") -> str:
     coverage = health.coverage
     if coverage is None or 100 * coverage.degraded < MANY_DEGRADED_PERCENT * max(1, coverage.delivered):
@@ -84,10 +101,14 @@ def _many_degraded(health: "Health") -> str:
 
 
 def _open_alerts(health: "Health") -> str:
-    return f"{len(health.grave_alerts)}" if health.grave_alerts else ""
+    if not health.grave_alerts:
+        return ""
+    named = "; ".join(it.summary for it in health.grave_alerts[:ALERTS_TOLD])
+    more = len(health.grave_alerts) - ALERTS_TOLD
+    return f"{named}; and {more} more" if more > 0 else named
 
 
-RULES = (
+GRAVE_RULES = (
     Rule(holds=_ails("state"), text="The state is not sound: {}", command="nightdesk state verify"),
     Rule(holds=_ails("scheduler"), text="Nothing is being scheduled: {}", command="nightdesk status"),
     Rule(
@@ -111,11 +132,8 @@ RULES = (
         text="Too few first attempts succeed: {}",
         command="nightdesk history --handler write-reports",
     ),
-    Rule(
-        holds=_commonest_cause,
-        text="What reports failed of most in a week: {}",
-        command="nightdesk monitor queues",
-    ),
+)
+MILD_RULES = (
     Rule(
         holds=_many_degraded,
         text="Many reports were written by the template: {}",
@@ -130,11 +148,6 @@ RULES = (
         holds=_missed(ALERTING),
         text="Alerts arrive too late: {}",
         command="nightdesk test channels",
-    ),
-    Rule(
-        holds=_missed(COVERAGE),
-        text="Not everybody has the report: {}",
-        command="nightdesk reports missing",
     ),
     Rule(
         holds=_open_alerts,

@@ -5,7 +5,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,8 @@ from state.ledger.records import OPEN, Certificate
 log = logging.getLogger(__name__)
 
 WRITE_TRIES = 3  # two that write at once see each other; a third is already rare
-CHAIN = 400  # as many as dates are kept
+KEPT = timedelta(days=400)  # that the rows of a date stay at least; certificates stay for ever
+CHAIN = 1000  # links that are proved: two for each date that is kept, and some to spare
 MOST_DIFFERENCES = 100  # rows that differ, by name
 MOST_IN_A_LINE = 5
 # What may be said anew by a certificate that says the same.
@@ -62,6 +63,7 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     differences_total: int = 0
+    is_cleared: bool = False  # its rows were kept long enough and are gone; the certificate is what remains
 
     @property
     def is_sound(self) -> bool:
@@ -77,6 +79,7 @@ class Verdict:
             "problems": self.problems,
             "differences": [it.as_row() for it in self.differences],
             "differencesTotal": self.differences_total,
+            "cleared": self.is_cleared,
         }
 
 
@@ -129,7 +132,8 @@ async def verify(ledger: Proved, home: Home, on: date) -> Verdict | None:
     verdict.problems += await asyncio.to_thread(_file_problems, path, known)
     verdict.problems += _chain_problems(await ledger.certificates(CHAIN))
     sealed = await seal(ledger, on)
-    if sealed.rows_hash != known.rows_hash:
+    verdict.is_cleared = sealed.rows == 0 < verdict.rows and await _is_old(ledger, on)
+    if sealed.rows_hash != known.rows_hash and not verdict.is_cleared:
         lines = await asyncio.to_thread(_sound_lines, rows_file(home, on), known)
         _tell_differences(verdict, known, sealed, lines)
     return verdict
@@ -140,7 +144,20 @@ def line_of(certificate: Certificate) -> str:
     covered = certificate.body["coverage"]
     percent = "-" if covered["percent"] is None else f"{covered['percent']:g} %"
     owed = covered["expected"] - covered["excused"]
-    return f"{certificate.date}: {covered['delivered']:,} of {owed:,} ({percent}), {certificate.hash[:16]}"
+    so_far = "" if is_final(certificate) else " so far"
+    told = f"{covered['delivered']:,} of {owed:,} ({percent}){so_far}"
+    return f"{certificate.date}: {told}, {certificate.hash[:16]}"
+
+
+def is_final(certificate: Certificate) -> bool:
+    """Whether nothing of its date was open any more when it was written."""
+    return certificate.body.get("final") is True
+
+
+async def _is_old(ledger: Proved, on: date) -> bool:
+    """Whether the rows of a date may be gone by now; the newest certificate tells how late it is."""
+    newest = await ledger.newest_certificate()
+    return newest is not None and newest.written_at.date() - on >= KEPT
 
 
 async def _made(ledger: Ledger, on: date, now: datetime) -> tuple[Certificate, Sealed, bool]:
@@ -148,14 +165,16 @@ async def _made(ledger: Ledger, on: date, now: datetime) -> tuple[Certificate, S
     previous, known = await ledger.newest_certificate(), await ledger.certificate(on)
     versions = await ledger.roster_versions(1)
     sealed = await seal(ledger, on)
+    coverage = await coverage_of(ledger, on, now)
     body = {
         "date": on.isoformat(),
         "writtenAt": time_text(now),
         "rosterVersion": versions[0].version if versions else None,
-        "coverage": (await coverage_of(ledger, on, now)).as_row(),
+        "coverage": coverage.as_row(),
         "counts": {status.value: sealed.counts[status] for status in sorted(sealed.counts)},
         "nonDelivered": sealed.lacking,
         "nonDeliveredTotal": sealed.lacking_total,
+        "final": coverage.missing == 0 and not any(sealed.counts[status] for status in OPEN),
         "rows": sealed.rows,
         "rowsHash": sealed.rows_hash,
         "rowsFileHash": hashlib.sha256(sealed.lines).hexdigest(),

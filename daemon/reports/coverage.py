@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from state.ledger.base import Ledger
 from state.ledger.records import DELIVERED, OPEN, Key, Obligation, Status
@@ -44,6 +45,17 @@ class Coverage:
         owed = self.expected - self.excused
         return 100.0 if owed == 0 else math.floor(10_000 * self.delivered / owed) / 100
 
+    @property
+    def pending(self) -> int:
+        """How many are open and may still come in time."""
+        ended = self.delivered + self.excused + self.unknown + self.failed + self.missing
+        return self.expected - ended
+
+    @property
+    def lacking(self) -> int:
+        """How many should have it by now and have not, or may not have."""
+        return self.missing + self.failed + self.unknown
+
     def as_row(self) -> dict[str, Any]:
         """As the command line and the API answer it."""
         return {
@@ -67,7 +79,7 @@ async def coverage_of(ledger: Ledger, on: date, now: datetime) -> Coverage:
     """
     counts = (await ledger.counts(on, on)).get(on, {})
     absent = await ledger.count_missing(on)
-    overdue = await _count_overdue(ledger, on, now) if _open_in(counts) else 0
+    overdue = await ledger.count_overdue(on, now) if _open_in(counts) else 0
     return counted(on, counts, absent=absent, overdue=overdue)
 
 
@@ -110,6 +122,16 @@ async def newest_date(ledger: Ledger, now: datetime) -> date | None:
     return None
 
 
+async def newest_coverage(ledger: Ledger, now: datetime, zone: str) -> Coverage:
+    """Count the newest date of which something has come due; where nothing has, today's in `zone`.
+
+    Raises:
+        LedgerError: the ledger does not answer.
+    """
+    on = await newest_date(ledger, now) or now.astimezone(ZoneInfo(zone)).date()
+    return await coverage_of(ledger, on, now)
+
+
 async def _has_come_due(ledger: Ledger, on: date, counts: Mapping[Status, int], now: datetime) -> bool:
     if counts.keys() - {Status.PLANNED, Status.EXCUSED}:
         return True
@@ -123,14 +145,3 @@ async def _has_come_due(ledger: Ledger, on: date, counts: Mapping[Status, int], 
 
 def _open_in(counts: Mapping[Status, int]) -> bool:
     return any(counts.get(status) for status in OPEN)
-
-
-async def _count_overdue(ledger: Ledger, on: date, now: datetime) -> int:
-    """Count what is open past its deadline; without a look at each where no deadline has passed at all."""
-    if not await ledger.loads(now, now, limit=1):
-        return 0
-    overdue, after = 0, ""
-    while page := await ledger.obligations(on, statuses=OPEN, after=after, limit=PAGE):
-        overdue += sum(is_overdue(one, now) for one in page)
-        after = page[-1].company_id
-    return overdue

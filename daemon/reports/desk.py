@@ -6,14 +6,18 @@ from daemon.clock import Clock
 from daemon.config import Config
 from daemon.context import Enqueue
 from daemon.loops import Periodic
+from daemon.reports.coverage import Coverage, newest_coverage
 from daemon.reports.forecast import Forecaster
 from daemon.reports.links import Links
 from daemon.reports.planner import Planner
+from daemon.reports.recent import Recent
 from daemon.reports.rescue import Rescue
 from daemon.reports.sweep import Sweep
 from daemon.watch.alerts import Alerts
 from state.ledger.base import Ledger
 from state.store import Store
+
+COUNTED_S = 2.0
 
 
 class ReportsDesk:
@@ -34,6 +38,7 @@ class ReportsDesk:
         self._config = config
         self.links = Links(clock, alerts)
         self.parts: list[Periodic] = [*self.links.parts]
+        self.coverage = None if ledger is None else _coverage(ledger, clock, config)
         self._planner: Planner | None = None
         if ledger is not None:
             self._planner = Planner(ledger, store, alerts, clock, config)
@@ -57,3 +62,13 @@ class ReportsDesk:
     async def close(self) -> None:
         """Let go of the links."""
         await self.links.close()
+
+
+def _coverage(ledger: Ledger, clock: Clock, config: Callable[[], Config]) -> Recent[Coverage]:
+    """The coverage of the newest date, counted once for all who ask within a moment."""
+
+    async def count() -> Coverage:
+        return await newest_coverage(ledger, clock.now(), config().timezone)
+
+    # What comes due or is late changes it too, without a change of the ledger.
+    return Recent(clock, count, lambda: ledger.changes, lasts_s=COUNTED_S)

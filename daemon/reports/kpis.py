@@ -37,6 +37,8 @@ class Kpi:
 def kpis(coverage: Coverage | None, rates: Rates | None, times: AlertTimes | None) -> list[Kpi]:
     """Work the figures out; what is not known is left without a value."""
     covered = None if coverage is None else coverage.percent
+    # What is not due yet in zones further west is not missed.
+    is_on_the_way = coverage is not None and coverage.pending > 0 and not coverage.lacking
     first = None if rates is None else rates.first_attempt_percent
     recovery = None if times is None else _minutes(times.over_s, fmean)
     told = None if times is None else _minutes(times.told_s, max)
@@ -46,7 +48,7 @@ def kpis(coverage: Coverage | None, rates: Rates | None, times: AlertTimes | Non
             value=covered,
             unit="%",
             target="100",
-            is_met=covered is None or covered >= 100,
+            is_met=covered is None or covered >= 100 or is_on_the_way,
             over="the newest date" if coverage is None else coverage.date.isoformat(),
         ),
         Kpi(

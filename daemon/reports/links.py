@@ -30,8 +30,10 @@ class Finding:
     """What is known of a link."""
 
     is_up: bool | None = None  # None until it has been asked
-    since: datetime | None = None  # when it became so
+    since: datetime | None = None  # when it became so; of one that is down, when it last answered
     since_s: float = 0.0  # the same in monotonic time
+    answered_at: datetime | None = None  # the last time, as far as it is up
+    answered_s: float = 0.0
     latency_ms: float | None = None  # of the last question that was answered
     failures: int = 0  # in a row
     reason: str | None = None
@@ -47,12 +49,18 @@ def found_up(
 ) -> Finding:
     """What is known after an answer."""
     kept = before if before.is_up else Finding(is_up=True, since=now, since_s=now_s)
-    return replace(kept, latency_ms=round(took_s * 1000, 1), facts=facts)
+    latency_ms = round(took_s * 1000, 1)
+    return replace(kept, latency_ms=latency_ms, facts=facts, answered_at=now, answered_s=now_s)
 
 
 def found_down(before: Finding, now: datetime, now_s: float, reason: str) -> Finding:
-    """What is known after a refusal, or after none came; it has been down since the first of them."""
-    kept = before if before.is_up is False else Finding(is_up=False, since=now, since_s=now_s)
+    """What is known after a refusal, or after none came.
+
+    It may have been down ever since it last answered, and who waits for a minute from then on tells of it
+    in time, however seldom it is asked.
+    """
+    since, since_s = (before.answered_at, before.answered_s) if before.is_up else (now, now_s)
+    kept = before if before.is_up is False else Finding(is_up=False, since=since, since_s=since_s)
     return replace(kept, failures=kept.failures + 1, reason=reason, latency_ms=None)
 
 

@@ -10,14 +10,22 @@ from state.ledger.records import Status, Tally
 
 MOST_PATTERNS = 10
 NO_REASON = "no reason was given"
-# What differs from case to case of one cause: addresses, texts in quotes, ids, numbers.
+# What says the same in every case of a cause, though it is made of digits: the address of a server, the
+# code of an answer (as in "HTTP 503" and "450 4.7.1 later"). What is counted in something is none.
+_COUNTED = r"\s?(?:s|ms|min|h|d|[kMG]?B|bytes|rows|companies|reports|times)\b"
+_TELLING = (
+    r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?|\[[0-9a-f:]+\](?::\d+)?"
+    rf"|(?<![\d.,:])[45]\d\d(?!\d|[.,:]\d|{_COUNTED})"
+    r"|(?<![\d.,:])[245]\.\d\.\d{1,3}(?![.,:]?\d)"
+)
+_NUMBER = re.compile(rf"({_TELLING})|\d+(?:[.,:]\d+)*", re.IGNORECASE)
+# What differs from case to case of one cause: addresses of pages and people, texts in quotes, ids.
 _PARTS = (
     (re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE), "URL"),
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "ADDRESS"),
     (re.compile(r"\"[^\"]*\"|'[^']*'"), "…"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b0x[0-9a-f]+\b", re.IGNORECASE), "ID"),
     (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,}\b", re.IGNORECASE), "ID"),
-    (re.compile(r"\d+(?:[.,:]\d+)*"), "N"),
 )
 
 
@@ -69,6 +77,7 @@ def cause_of(error: str | None) -> str:
     text = error or ""
     for what, name in _PARTS:
         text = what.sub(name, text)
+    text = _NUMBER.sub(lambda found: found[1] or "N", text)
     return " ".join(text.split()) or NO_REASON
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from datetime import datetime, timedelta
 
 from daemon.clock import Clock
@@ -13,6 +14,7 @@ log = logging.getLogger(__name__)
 BEAT = timedelta(seconds=1)
 LAG_WARNED_S = 1.0
 STEP_TOLD = timedelta(seconds=60)
+REMEMBERED = 60  # beats: what is asked once a minute sees the worst of them
 
 
 class Pulse:
@@ -23,10 +25,16 @@ class Pulse:
     def __init__(self, clock: Clock, alerts: Alerts) -> None:
         self.woken = asyncio.Event()
         self.lag_s = 0.0
+        self._lags_s = deque([0.0], maxlen=REMEMBERED)
         self.ticked_at = clock.monotonic()
         self._clock = clock
         self._alerts = alerts
         self._wall = clock.now()
+
+    @property
+    def worst_lag_s(self) -> float:
+        """The worst of the last minute, in seconds."""
+        return max(self._lags_s)
 
     async def step(self) -> datetime:
         """Take one measure."""
@@ -34,6 +42,7 @@ class Pulse:
         passed_s = ticked_at - self.ticked_at
         stepped = (now - self._wall) - timedelta(seconds=passed_s)
         self.lag_s = max(0.0, passed_s - BEAT.total_seconds())
+        self._lags_s.append(self.lag_s)
         self.ticked_at, self._wall = ticked_at, now
         if self.lag_s >= LAG_WARNED_S:
             log.warning("loop.lagged", extra={"fields": {"lag_s": round(self.lag_s, 3)}})

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from daemon.clock import Clock
+from daemon.meters import Meters
 from daemon.watch.alerts import Alerts
 from state.database import StoreError
 from state.records import Severity
@@ -27,12 +28,15 @@ class Saver:
 
     name = "saver"
 
-    def __init__(self, snapshot: Snapshot, clock: Clock, alerts: Alerts) -> None:
+    def __init__(
+        self, snapshot: Snapshot, clock: Clock, alerts: Alerts, meters: Meters | None = None
+    ) -> None:
         self.woken = asyncio.Event()
         self.save_s = 0.0  # how long the last save took
         self._snapshot = snapshot
         self._clock = clock
         self._alerts = alerts
+        self._meters = meters or Meters()
         self._is_refused = False
         self._saved = asyncio.Event()
 
@@ -57,6 +61,7 @@ class Saver:
             await self._refused(error)
             return self._clock.now() + RETRY
         self.save_s = self._clock.monotonic() - began
+        self._meters.saving.note(self.save_s)
         self._saved.set()
         await self._accepted()
         await self._clock.sleep(min(max(self.save_s / SHARE, SHORTEST_PAUSE_S), LONGEST_PAUSE_S))

@@ -7,6 +7,7 @@ from typing import Any
 from daemon.engine.verdict import DONE, Ending
 from daemon.engine.worker import Ended
 from daemon.logs import Allowance
+from daemon.meters import Meters
 from daemon.watch.alerts import Alerts
 from state.records import HandlerRecord, Severity, Task, TaskState, replace
 from state.store import Change, Store
@@ -24,9 +25,10 @@ class Failures:
     often its commit has to be tried.
     """
 
-    def __init__(self, store: Store, alerts: Alerts, limit: int) -> None:
+    def __init__(self, store: Store, alerts: Alerts, limit: int, meters: Meters | None = None) -> None:
         self._alerts = alerts
         self.limit = limit
+        self._meters = meters or Meters()
         self._records = dict(store.handlers)
         self._allowance = Allowance(log.handle)
 
@@ -39,6 +41,8 @@ class Failures:
             name = job_of(ended.ran)
             self._records[name] = _counted(name, self._records.get(name), task, is_failure=is_failure)
         if is_failure or task.state is TaskState.DISCARDED:
+            if task.state is TaskState.RETRYABLE:
+                self._meters.retries.add(job_of(ended.ran))
             self._raise_alarm(ended)
         elif end.ending is DONE:
             self._end_alarm(ended)

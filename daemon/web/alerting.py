@@ -2,9 +2,14 @@
 
 from http import HTTPStatus
 
+from daemon.web.answers import alerts as shapes
 from daemon.web.asking import Answer, Asking
-from daemon.web.route import LONGEST_WAIT_S, Body, Reason, Route, Short, do, read, wait_of
+from daemon.web.paging import after, within
+from daemon.web.query import LONGEST_WAIT_S, flag, wait, whole
+from daemon.web.route import Body, Reason, Route, Short, do, read
+from state.records import Alert, Silence
 
+MOST_ALERTS = 10_000
 MOST_MEMBERS = 1000
 DEFAULT_MEMBERS = 100
 FARTHEST = 1_000_000
@@ -45,15 +50,15 @@ class NewCheck(Body):
 
 
 async def alerts(asking: Asking) -> Answer:
-    """Alerts of late, each with whether it was told; or only those with `open=1`."""
-    is_open = bool(asking.count("open", 0, 1))
-    return Answer(value=await asking.operations.alerts.listing(open_only=is_open))
+    """Alerts that are open and those that ended lately, each with whether somebody was told of it."""
+    limit, cursor = asking.given["limit"], asking.given["cursor"]
+    rows = await asking.operations.alerts.listing(open_only=asking.given["open"])
+    return within(rows, limit, cursor, "id")
 
 
 async def alert(asking: Asking) -> Answer:
-    """All about one alert, by its id or name; of its incidents' alerts `limit` from `offset` on."""
-    limit = asking.count("limit", DEFAULT_MEMBERS, MOST_MEMBERS)
-    offset = asking.count("offset", 0, FARTHEST)
+    """All about one alert, by its id or its name."""
+    limit, offset = asking.given["limit"], asking.given["offset"]
     return Answer(value=await asking.operations.alerts.show(asking.path["id"], limit, offset))
 
 
@@ -70,9 +75,9 @@ async def resolve_alert(asking: Asking) -> Answer:
 
 
 async def test_alert(asking: Asking) -> Answer:
-    """Raise a test alert, and `wait` so many seconds until it is proved to have arrived."""
+    """Raise a test alert, and wait until it is proved to have arrived."""
     severity = asking.read(NewAlertTest).severity
-    return Answer(value=await asking.operations.alerts.test(severity, wait_of(asking, LONGEST_WAIT_S)))
+    return Answer(value=await asking.operations.alerts.test(severity, asking.wait_s))
 
 
 async def silences(asking: Asking) -> Answer:
@@ -84,7 +89,7 @@ async def new_silence(asking: Asking) -> Answer:
     """Tell nobody of what matches, for at most 24 hours."""
     new = asking.read(NewSilence)
     made = await asking.operations.alerts.silence(new.match, new.until, new.reason, new.owner)
-    return Answer(value=made, status=HTTPStatus.CREATED)
+    return Answer(value=made)
 
 
 async def end_silence(asking: Asking) -> Answer:
@@ -109,16 +114,24 @@ async def test_channel(asking: Asking) -> Answer:
     return Answer(value=await asking.operations.channels.test(asking.read(NewTest).channel))
 
 
+OPEN = flag("open", "1 for those alone that are open.")
+MEMBERS = (
+    whole("limit", "How many alerts of each of its incidents.", DEFAULT_MEMBERS, MOST_MEMBERS),
+    whole("offset", "How many of them were on the pages before.", 0, FARTHEST),
+)
+LIMIT = whole("limit", "How many rows at most.", MOST_ALERTS, MOST_ALERTS)
+CURSOR = after("The id of the last alert of the page before.")
+
 ALERT_ROUTES: tuple[Route, ...] = (
-    read("/api/alerts", alerts),
-    do("/api/alerts/test", test_alert, NewAlertTest),
-    read("/api/alerts/{id}", alert),
-    do("/api/alerts/{id}/ack", acknowledge_alert, NewWord),
-    do("/api/alerts/{id}/resolve", resolve_alert, NewWord),
-    read("/api/silences", silences),
-    do("/api/silences", new_silence, NewSilence),
-    do("/api/silences/{id}/end", end_silence, NewWord),
-    read("/api/channels", channels),
-    do("/api/channels/check", check_channels, NewCheck),
-    do("/api/notify/test", test_channel, NewTest),
+    read("/api/alerts", alerts, gives=list[shapes.AlertRow], query=(OPEN, LIMIT, CURSOR)),
+    do("/api/alerts/test", test_alert, NewAlertTest, gives=shapes.AlertTrial, query=(wait(LONGEST_WAIT_S),)),
+    read("/api/alerts/{id}", alert, gives=shapes.AlertPage, query=MEMBERS),
+    do("/api/alerts/{id}/ack", acknowledge_alert, NewWord, gives=Alert),
+    do("/api/alerts/{id}/resolve", resolve_alert, NewWord, gives=Alert),
+    read("/api/silences", silences, gives=list[Silence]),
+    do("/api/silences", new_silence, NewSilence, gives=Silence, status=HTTPStatus.CREATED),
+    do("/api/silences/{id}/end", end_silence, NewWord, gives=Silence),
+    read("/api/channels", channels, gives=list[shapes.ChannelRow]),
+    do("/api/channels/check", check_channels, NewCheck, gives=list[shapes.Trial]),
+    do("/api/notify/test", test_channel, NewTest, gives=shapes.TestDelivery),
 )

@@ -6,16 +6,23 @@ from typing import Any
 from msgspec import field
 
 from daemon.web.alerting import ALERT_ROUTES
+from daemon.web.answers import Lead, work
 from daemon.web.asking import Answer, Asking
 from daemon.web.companies import COMPANY_ROUTES
 from daemon.web.emergency import EMERGENCY_ROUTES
 from daemon.web.health import HEALTH_ROUTES
+from daemon.web.metrics import METRIC_ROUTES
+from daemon.web.pages import PAGE_ROUTES
+from daemon.web.paging import after, page, page_at
+from daemon.web.query import choice, day, flag, wait, whole
 from daemon.web.reports import REPORT_ROUTES
-from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read, wait_of
+from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read
+from state.records import Task, TaskState
 
 ITEMS_BODY = 1024 * 1024
 DEFAULT_ROWS = 100
 MOST_ROWS = 10_000
+MOST_DIGESTS = 400
 FARTHEST = 1_000_000_000
 
 
@@ -72,15 +79,15 @@ async def schedules(asking: Asking) -> Answer:
 
 
 async def tasks(asking: Asking) -> Answer:
-    """Unfinished tasks: `limit`, `state`."""
-    limit = asking.count("limit", DEFAULT_ROWS, MOST_ROWS)
-    rows, total = await asking.operations.tasks(limit, asking.query.get("state"))
-    return Answer(value=rows, total=total)
+    """Unfinished tasks, first come first."""
+    limit = asking.given["limit"]
+    rows, total = await asking.operations.tasks(limit, asking.given["state"], asking.given["cursor"])
+    return page(rows, limit, "id", total)
 
 
 async def task(asking: Asking) -> Answer:
-    """One task; `wait` so many seconds for its end."""
-    return Answer(value=await asking.operations.task(asking.path["id"], wait_of(asking)))
+    """One task; one that is unfinished can be waited for."""
+    return Answer(value=await asking.operations.task(asking.path["id"], asking.wait_s))
 
 
 async def history(asking: Asking) -> Answer:
@@ -89,13 +96,13 @@ async def history(asking: Asking) -> Answer:
 
 
 async def items(asking: Asking) -> Answer:
-    """Waiting leads, or `all=1` there ever were: `limit`, `offset`."""
-    limit = asking.count("limit", DEFAULT_ROWS, MOST_ROWS)
-    offset = asking.count("offset", 0, FARTHEST)
-    if asking.count("all", 0, 1):
-        return Answer(value=await asking.operations.all_items(limit, offset))
-    rows, total = await asking.operations.items(limit, offset)
-    return Answer(value=rows, total=total)
+    """Leads, first come first: those that wait, or all there ever were."""
+    limit, offset = asking.given["limit"], asking.given["cursor"] or asking.given["offset"]
+    if asking.given["all"]:
+        rows, total = await asking.operations.all_items(limit, offset), None
+    else:
+        rows, total = await asking.operations.items(limit, offset)
+    return page_at(rows, limit, offset, total)
 
 
 async def add_items(asking: Asking) -> Answer:
@@ -104,8 +111,9 @@ async def add_items(asking: Asking) -> Answer:
 
 
 async def digests(asking: Asking) -> Answer:
-    """Digests by date, newest first: `limit`."""
-    return Answer(value=await asking.operations.digests(asking.count("limit", 50, 400)))
+    """Digests by date, newest first."""
+    limit = asking.given["limit"]
+    return page(await asking.operations.digests(limit, asking.given["cursor"]), limit, "date")
 
 
 async def digest(asking: Asking) -> Answer:
@@ -120,22 +128,22 @@ async def send_digest(asking: Asking) -> Answer:
     named = asking.path["date"]
     day = None if named == "newest" else asking.day(named)
     wanted = asking.read(NewSend)
-    sent = await asking.operations.send_digest(day, again=wanted.again, wait_s=wait_of(asking))
-    return Answer(value=sent, status=HTTPStatus.ACCEPTED)
+    sent = await asking.operations.send_digest(day, again=wanted.again, wait_s=asking.wait_s)
+    return Answer(value=sent)
 
 
 async def new_task(asking: Asking) -> Answer:
     """Promise one task of a handler."""
     new = asking.read(NewTask)
-    made = await asking.operations.enqueue(new.handler, new.args, new.key, wait_of(asking))
-    return Answer(value=made, status=HTTPStatus.ACCEPTED)
+    made = await asking.operations.enqueue(new.handler, new.args, asking.key(new.key), asking.wait_s)
+    return Answer(value=made)
 
 
 async def trigger(asking: Asking) -> Answer:
     """Run a schedule now, beside its slots."""
     new = asking.read(NewRun)
-    made = await asking.operations.trigger(asking.path["name"], new.args, new.key, wait_of(asking))
-    return Answer(value=made, status=HTTPStatus.ACCEPTED)
+    made = await asking.operations.trigger(asking.path["name"], new.args, asking.key(new.key), asking.wait_s)
+    return Answer(value=made)
 
 
 async def pause(asking: Asking) -> Answer:
@@ -150,26 +158,63 @@ async def resume(asking: Asking) -> Answer:
     return Answer(value=await asking.operations.resume(asking.path["name"]))
 
 
+STATE = choice("state", "Only the tasks of this state.", [it for it in TaskState if not it.is_final])
+FROM = whole("cursor", "How many leads the pages before had.", 0, FARTHEST)
+OFFSET = whole("offset", "The same under its older name.", 0, FARTHEST)
+ALL = flag("all", "1 for all leads there ever were, with what was thought of them.")
+LIMIT = whole("limit", "How many rows at most.", DEFAULT_ROWS, MOST_ROWS)
+ACCEPTED = HTTPStatus.ACCEPTED
+PROMISED = (work.Promise, work.Finished)
+
 ROUTES: tuple[Route, ...] = (
-    read("/livez", livez, Scope.OPEN),
-    read("/readyz", readyz, Scope.OPEN),
-    read("/api/status", status),
-    read("/api/schedules", schedules),
-    do("/api/schedules/{name}/trigger", trigger, NewRun),
-    do("/api/schedules/{name}/pause", pause, NewPause),
-    do("/api/schedules/{name}/resume", resume, Nothing),
-    read("/api/tasks", tasks),
-    do("/api/tasks", new_task, NewTask),
-    read("/api/tasks/{id}", task),
-    read("/api/history", history),
-    read("/api/items", items),
-    do("/api/items", add_items, list, ITEMS_BODY),
-    read("/api/digests", digests),
-    read("/api/digests/{date}", digest),
-    do("/api/digests/{date}/send", send_digest, NewSend),
+    read("/livez", livez, Scope.OPEN, gives=work.Alive),
+    read("/readyz", readyz, Scope.OPEN, gives=work.Alive),
+    read("/api/status", status, gives=work.Status),
+    read("/api/schedules", schedules, gives=list[work.Schedule]),
+    do(
+        "/api/schedules/{name}/trigger",
+        trigger,
+        NewRun,
+        gives=PROMISED,
+        query=(wait(),),
+        status=ACCEPTED,
+    ),
+    do("/api/schedules/{name}/pause", pause, NewPause, gives=work.Schedule),
+    do("/api/schedules/{name}/resume", resume, Nothing, gives=work.Schedule),
+    read(
+        "/api/tasks",
+        tasks,
+        gives=list[Task],
+        query=(LIMIT, after("The id of the last task of the page before."), STATE),
+    ),
+    do("/api/tasks", new_task, NewTask, gives=PROMISED, query=(wait(),), status=ACCEPTED),
+    read("/api/tasks/{id}", task, gives=Task, query=(wait(),)),
+    read("/api/history", history, gives=list[Task]),
+    read("/api/items", items, gives=list[Lead], query=(LIMIT, FROM, OFFSET, ALL)),
+    do("/api/items", add_items, list, ITEMS_BODY, gives=work.Added),
+    read(
+        "/api/digests",
+        digests,
+        gives=list[work.DigestRow],
+        query=(
+            whole("limit", "How many dates at most.", 50, MOST_DIGESTS),
+            day("cursor", "The last date of the page before."),
+        ),
+    ),
+    read("/api/digests/{date}", digest, gives=work.Digest, is_tagged=True),
+    do(
+        "/api/digests/{date}/send",
+        send_digest,
+        NewSend,
+        gives=PROMISED,
+        query=(wait(),),
+        status=ACCEPTED,
+    ),
     *ALERT_ROUTES,
     *EMERGENCY_ROUTES,
     *HEALTH_ROUTES,
+    *METRIC_ROUTES,
+    *PAGE_ROUTES,
     *COMPANY_ROUTES,
     *REPORT_ROUTES,
 )

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from msgspec import convert
 
-from daemon.config.problems import quoted
 from daemon.operations import Operations, Unfit
+from daemon.web.caller import Caller
+from daemon.web.query import day_of
 from state.codec import from_json
 
 T = TypeVar("T")
@@ -17,32 +17,35 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """One request: the names in its path, its query, its body."""
+    """One request: the names in its path, what its query gives, its body; all as the route declares them."""
 
     operations: Operations
     path: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
     body: bytes = b""
-
-    def count(self, name: str, default: int, most: int) -> int:
-        """A whole number of the query, at least 0.
-
-        Raises:
-            Unfit: it is none, or more than `most`.
-        """
-        text = self.query.get(name)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit()) or int(text[:20]) > most:
-            raise Unfit(f"{name}: {quoted(text)} is no whole number from 0 to {most}")
-        return int(text)
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the request, by names in any case
+    idempotency_key: str | None = None
+    last_event_id: str | None = None  # what an event stream that broke off had come to
+    caller: Caller | None = None  # None: no valid token was shown, which only open routes are asked without
 
     def day(self, text: str) -> date:
-        """A date as it is written in paths and queries. Unfit: it is none."""
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            raise Unfit(f"date: {quoted(text)} is no date; write it as 2026-11-21") from None
+        """A date as it is written in paths. Unfit: it is none."""
+        return day_of("date", text)
+
+    @property
+    def wait_s(self) -> int:
+        """How many seconds the caller waits for the end of what was begun."""
+        return int(self.given["wait"])
+
+    def key(self, of_body: str | None) -> str | None:
+        """The key by which the same thing is done once: of the body, or of the header Idempotency-Key.
+
+        Raises:
+            Unfit: there are two, and they differ.
+        """
+        if None not in (of_body, self.idempotency_key) and of_body != self.idempotency_key:
+            raise Unfit("key: the body has another one than the header Idempotency-Key; leave one out")
+        return of_body if of_body is not None else self.idempotency_key
 
     def read(self, kind: type[T]) -> T:
         """The body as what it should be; an empty one is an object without fields.
@@ -71,9 +74,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent back: a value that becomes JSON, `Raw` or a `Stream`; how many rows there are in all."""
+    """What is sent back: a value that becomes JSON, `Raw` or a `Stream`; of a page, how many rows there are."""
 
     value: Any
-    status: int = HTTPStatus.OK
+    status: int | None = None  # None: as the route has it
     total: int | None = None
+    next: str | None = None  # the cursor of the page after this one, where there is one
     headers: Mapping[str, str] = field(default_factory=dict)

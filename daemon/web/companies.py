@@ -2,8 +2,12 @@
 
 import io
 
+from daemon.web.answers import reports as shapes
 from daemon.web.asking import Answer, Asking
+from daemon.web.paging import after, page
+from daemon.web.query import flag, text, whole
 from daemon.web.route import Body, Reason, Route, Short, do, read
+from state.ledger.records import Company
 
 DEFAULT_ROWS = 100
 MOST_ROWS = 1000
@@ -26,11 +30,11 @@ class NewResumption(Body):
 
 
 async def companies(asking: Asking) -> Answer:
-    """A page of the roster by id: `after` the last id of the page before, `limit`, `all=1` with leavers."""
-    limit = asking.count("limit", DEFAULT_ROWS, MOST_ROWS)
-    is_all = bool(asking.count("all", 0, 1))
-    after = asking.query.get("after", "")
-    return Answer(value=await asking.operations.companies.listing(after, limit, is_all=is_all))
+    """The roster, by id."""
+    given = asking.given
+    begin, limit = given["cursor"] or given["after"] or "", given["limit"]
+    rows = await asking.operations.companies.listing(begin, limit, is_all=given["all"])
+    return page(rows, limit, "id")
 
 
 async def pause_company(asking: Asking) -> Answer:
@@ -48,20 +52,40 @@ async def resume_company(asking: Asking) -> Answer:
 
 
 async def import_companies(asking: Asking) -> Answer:
-    """Take over a roster, which is the body as it is, JSON or CSV: `source`, `yes=1`, `dryRun=1`, `by`."""
+    """Take over a roster, which is the body as it is, JSON or CSV."""
     done = await asking.operations.companies.import_roster(
         io.BytesIO(asking.body),
-        asking.query.get("source", "request")[:200],
-        asking.query.get("by", "operator"),
-        is_confirmed=bool(asking.count("yes", 0, 1)),
-        is_trial=bool(asking.count("dryRun", 0, 1)),
+        asking.given["source"],
+        asking.given["by"],
+        is_confirmed=asking.given["yes"],
+        is_trial=asking.given["dryRun"],
     )
     return Answer(value=done)
 
 
+ROSTER_PAGE = (
+    whole("limit", "How many companies at most.", DEFAULT_ROWS, MOST_ROWS),
+    after("The id of the last company of the page before."),
+    text("after", "The same as `cursor`, under its older name."),
+    flag("all", "1 for those too who have left."),
+)
+IMPORT = (
+    text("source", "Where the roster comes from, for the audit.", "request"),
+    text("by", "On whose word.", "operator"),
+    flag("yes", "1 to take it over also where many companies would leave."),
+    flag("dryRun", "1 to see what it would do."),
+)
+
 COMPANY_ROUTES: tuple[Route, ...] = (
-    read("/api/companies", companies),
-    do("/api/companies/import", import_companies, bytes, ROSTER_BODY),
-    do("/api/companies/{id}/pause", pause_company, NewCompanyPause),
-    do("/api/companies/{id}/resume", resume_company, NewResumption),
+    read("/api/companies", companies, gives=list[Company], query=ROSTER_PAGE),
+    do(
+        "/api/companies/import",
+        import_companies,
+        bytes,
+        ROSTER_BODY,
+        gives=shapes.ImportedRoster,
+        query=IMPORT,
+    ),
+    do("/api/companies/{id}/pause", pause_company, NewCompanyPause, gives=Company),
+    do("/api/companies/{id}/resume", resume_company, NewResumption, gives=Company),
 )

@@ -5,10 +5,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from daemon.web.answers import reports as shapes
 from daemon.web.asking import Answer, Asking
-from daemon.web.route import Body, Reason, Route, Scope, Short, do, read
+from daemon.web.pacing import Limit
+from daemon.web.route import Answering, Body, Reason, Route, Short, do, read
 
 Minutes = Annotated[float, Meta(ge=0, le=1440)]
+# Nobody is in so much of a hurry that more would help.
+EMERGENCY = Limit("emergency", 10)
 PLAN = "/api/reports/emergency/plans/{id}"
 
 
@@ -61,14 +65,19 @@ async def _triggered(asking: Asking, company_id: str | None) -> Answer:
         delay_minutes=new.delay_minutes,
         is_dry=new.dry_run,
         force_of=new.force,
-        key=new.key,
+        key=asking.key(new.key),
     )
-    return Answer(value=made, status=HTTPStatus.ACCEPTED)
+    return Answer(value=made)
+
+
+def _triggering(path: str, answer: Answering) -> Route:
+    made = (shapes.KeptPlan, shapes.Plan)
+    return do(path, answer, NewRescue, gives=made, status=HTTPStatus.ACCEPTED, limit=EMERGENCY)
 
 
 EMERGENCY_ROUTES: tuple[Route, ...] = (
-    do("/api/reports/emergency/companies/{companyId}/trigger-report", trigger_report, NewRescue),
-    do("/api/reports/emergency/trigger-all-reports", trigger_all_reports, NewRescue),
-    read(PLAN, plan),
-    Route(method="DELETE", path=PLAN, scope=Scope.OPERATE, answer=cancel_plan, body=NewCancelling),
+    _triggering("/api/reports/emergency/companies/{companyId}/trigger-report", trigger_report),
+    _triggering("/api/reports/emergency/trigger-all-reports", trigger_all_reports),
+    read(PLAN, plan, gives=shapes.Plan),
+    do(PLAN, cancel_plan, NewCancelling, gives=shapes.Plan, limit=EMERGENCY, method="DELETE"),
 )

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 has them: a status, a title, and a detail that helps."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -28,20 +29,19 @@ STATUS_OF: tuple[tuple[type[Exception], HTTPStatus], ...] = (
 )
 
 
-class TooLarge(Exception):
-    """The body has more bytes than this route takes."""
+class Refusal(Exception):
+    """A request is not answered as it was meant: the status, the reason, and headers that belong to it."""
 
-
-class TooSlow(Exception):
-    """The body did not arrive in time."""
+    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers: Mapping[str, str] = headers or {}
 
 
 def status_of(error: Exception) -> HTTPStatus:
     """The status that says what became of the request; 500 for what nobody foresaw."""
-    if isinstance(error, TooLarge):
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if isinstance(error, TooSlow):
-        return HTTPStatus.REQUEST_TIMEOUT
+    if isinstance(error, Refusal):
+        return error.status
     return next((status for kind, status in STATUS_OF if isinstance(error, kind)), _UNFORESEEN)
 
 

@@ -45,8 +45,11 @@ async def reports(asking: Asking) -> Answer:
 
 
 async def missing(asking: Asking) -> Answer:
-    """Who has no report of a date and should: `date`."""
-    return Answer(value=await asking.operations.reports.missing(_queried(asking)))
+    """Who has no report of a date and should: `date`, `limit`; `cursor` is the last company of a page."""
+    limit = asking.count("limit", DEFAULT_ROWS, MOST_ROWS)
+    cursor = asking.query.get("cursor", "")
+    rows, total = await asking.operations.reports.missing(_queried(asking), cursor, limit)
+    return Answer(value=rows, total=total)
 
 
 async def report(asking: Asking) -> Answer:

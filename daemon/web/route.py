@@ -2,25 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from daemon.web.asking import Answer, Asking
+from daemon.web.caller import Scope as Scope
+from daemon.web.pacing import Limit
+from daemon.web.query import Param
 
 SMALL_BODY = 64 * 1024
-LONGEST_WAIT_S = 60
+OPERATING = Limit("operating", 120)
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
-
-
-class Scope(StrEnum):
-    """What a caller has to be allowed to."""
-
-    OPEN = "open"
-    READ = "read"
-    OPERATE = "operate"
 
 
 class Body(Struct, forbid_unknown_fields=True, rename="camel"):
@@ -32,32 +27,69 @@ class Nothing(Body):
 
 
 Answering = Callable[[Asking], Awaitable[Answer]]
+# What is sent back: a type, several where the query decides, or the media type of what is no JSON.
+Gives = Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One row of the table: what is asked, who may ask, how much may be sent, who answers."""
+    """One row of the table. What it says is checked before it is answered, and described in openapi.json."""
 
     method: str
     path: str
     scope: Scope
     answer: Answering
+    query: tuple[Param, ...] = ()
     body: type | None = None
+    gives: Gives = None
+    status: HTTPStatus = HTTPStatus.OK
     most_bytes: int = SMALL_BODY
+    limit: Limit | None = None
+    is_tagged: bool = False  # its answers are compared by ETag, and not sent again where they are the same
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether its body may hold a key by which the same thing is done once, for good."""
+        return "key" in getattr(self.body, "__struct_fields__", ())
 
 
-def read(path: str, answer: Answering, scope: Scope = Scope.READ) -> Route:
+def read(
+    path: str,
+    answer: Answering,
+    scope: Scope = Scope.READ,
+    *,
+    gives: Gives = None,
+    query: tuple[Param, ...] = (),
+    is_tagged: bool = False,
+) -> Route:
     """A route by which something is asked."""
-    return Route(method="GET", path=path, scope=scope, answer=answer)
-
-
-def do(path: str, answer: Answering, body: type, most_bytes: int = SMALL_BODY) -> Route:
-    """A route by which something is done."""
     return Route(
-        method="POST", path=path, scope=Scope.OPERATE, answer=answer, body=body, most_bytes=most_bytes
+        method="GET", path=path, scope=scope, answer=answer, query=query, gives=gives, is_tagged=is_tagged
     )
 
 
-def wait_of(asking: Asking, default: int = 0) -> int:
-    """How many seconds the caller waits for the end of what was begun."""
-    return asking.count("wait", default, LONGEST_WAIT_S)
+def do(
+    path: str,
+    answer: Answering,
+    body: type,
+    most_bytes: int = SMALL_BODY,
+    *,
+    gives: Gives = None,
+    query: tuple[Param, ...] = (),
+    status: HTTPStatus = HTTPStatus.OK,
+    limit: Limit = OPERATING,
+    method: str = "POST",
+) -> Route:
+    """A route by which something is done."""
+    return Route(
+        method=method,
+        path=path,
+        scope=Scope.OPERATE,
+        answer=answer,
+        query=query,
+        body=body,
+        gives=gives,
+        status=status,
+        most_bytes=most_bytes,
+        limit=limit,
+    )

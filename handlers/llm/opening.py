@@ -1,12 +1,17 @@
 """The ladder made from its section of the config."""
 
 import hashlib
+from dataclasses import dataclass
+from functools import partial
 
 from daemon.clock import Clock
 from daemon.config.reporting import LlmSection, ProviderSection
+from daemon.context import Services
+from daemon.meters import Meters
 from daemon.notify.http import HttpClient
 from daemon.watch.alerts import Alerts
 from handlers.llm import open_provider
+from handlers.llm.base import Trouble
 from handlers.llm.chain import Ladder, Template
 from handlers.llm.circuit import Circuit
 from handlers.llm.purse import Purse
@@ -19,6 +24,36 @@ from state.store import Store
 SILENCE_S = 60.0
 LONGEST_S = 120.0
 CONNECT_S = 5.0
+KEPT_AS = "llm.ladder"
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A ladder with the client that its providers are asked by."""
+
+    ladder: Ladder
+    http: HttpClient
+
+    async def close(self) -> None:
+        await self.ladder.close()
+        await self.http.close()
+
+
+async def ladder_of(house: Services) -> Ladder:
+    """The ladder of this house, made where it is not yet: one for all who ask, so that they know the same.
+
+    Raises:
+        RuntimeError: the daemon is closing.
+    """
+
+    async def make() -> _Opened:
+        llm = house.config.llm
+        http = llm_http(llm, allow_private=house.config.network.allow_private)
+        return _Opened(
+            open_ladder(llm, http, house.store, house.alerts, house.clock, meters=house.meters), http
+        )
+
+    return (await house.kept.get(KEPT_AS, make)).ladder
 
 
 def llm_http(section: LlmSection, *, allow_private: bool) -> HttpClient:
@@ -40,10 +75,13 @@ def open_ladder(
     alerts: Alerts,
     clock: Clock,
     template: Template = template_prose,
+    *,
+    meters: Meters | None = None,
 ) -> Ladder:
     """Make the ladder; nothing is asked yet, and breakers stand as they stood before the restart."""
+    counting = meters or Meters()
     return Ladder(
-        [_rung(provider, http, store, alerts, clock) for provider in section.providers],
+        [_rung(provider, http, store, alerts, clock, counting) for provider in section.providers],
         template,
         Purse(section.daily_budget, store, alerts, clock),
         clock,
@@ -52,7 +90,16 @@ def open_ladder(
     )
 
 
-def _rung(section: ProviderSection, http: HttpClient, store: Store, alerts: Alerts, clock: Clock) -> Rung:
+def _rung(
+    section: ProviderSection,
+    http: HttpClient,
+    store: Store,
+    alerts: Alerts,
+    clock: Clock,
+    meters: Meters,
+) -> Rung:
+    for trouble in Trouble:
+        meters.llm_calls.expect(section.name, trouble.value)
     return Rung(
         open_provider(section, http, clock),
         Circuit(section.name, identity_of(section), store, alerts, clock),
@@ -60,7 +107,11 @@ def _rung(section: ProviderSection, http: HttpClient, store: Store, alerts: Aler
         longest_s=section.timeout.total_seconds(),
         places=section.concurrency,
         room_tokens=section.max_input,
-        tally=Tally(price_in=section.price_in, price_out=section.price_out),
+        tally=Tally(
+            price_in=section.price_in,
+            price_out=section.price_out,
+            also=partial(meters.called, section.name),
+        ),
     )
 
 

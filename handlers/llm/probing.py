@@ -1,16 +1,18 @@
 """Asking providers that were left alone whether they are back, also when no report is being written."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from daemon.clock import Clock
+from daemon.context import Services
 from daemon.notify.base import Step
 from daemon.watch.alerts import Alerts
 from handlers.llm.base import Prompt, ProviderError
 from handlers.llm.breaker import Standing
 from handlers.llm.checking import Checked
 from handlers.llm.circuit import forget_absent
+from handlers.llm.opening import ladder_of
 from handlers.llm.rung import Rung
 
 LONGEST_PAUSE = timedelta(minutes=1)
@@ -31,20 +33,27 @@ class Probing:
 
     name = "llm-probing"
 
-    def __init__(self, rungs: Sequence[Rung], alerts: Alerts, clock: Clock) -> None:
-        self._rungs = rungs
-        self._alerts = alerts
-        self._clock = clock
+    def __init__(self, house: Callable[[], Services]) -> None:
+        self._house = house
         self.woken = asyncio.Event()
 
     async def step(self) -> datetime:
         """Ask whoever may be asked again; say when to look next."""
-        await forget_absent(self._alerts, {it.name for it in self._rungs})
-        due = [it for it in self._rungs if it.circuit.standing is Standing.HALF_OPEN and it.circuit.may_ask]
-        await asyncio.gather(*(rung.ask(PROBE, _is_there, PROBE_S) for rung in due))
-        now = self._clock.now()
-        rests = [it.circuit.breaker.until for it in self._rungs if it.circuit.standing is Standing.OPEN]
-        return min([now + LONGEST_PAUSE, *(until for until in rests if until is not None)])
+        house = self._house()
+        # Where no reports are made, no ladder is needed, and nobody is asked.
+        is_wanted = house.config.reports is not None and bool(house.config.llm.providers)
+        rungs = (await ladder_of(house)).rungs if is_wanted else ()
+        return await probe(rungs, house.alerts, house.clock)
+
+
+async def probe(rungs: Sequence[Rung], alerts: Alerts, clock: Clock) -> datetime:
+    """Ask every provider whose rest is over, and forget those that are gone; when to do so again."""
+    await forget_absent(alerts, {it.name for it in rungs})
+    due = [it for it in rungs if it.circuit.standing is Standing.HALF_OPEN and it.circuit.may_ask]
+    await asyncio.gather(*(rung.ask(PROBE, _is_there, PROBE_S) for rung in due))
+    now = clock.now()
+    rests = [it.circuit.breaker.until for it in rungs if it.circuit.standing is Standing.OPEN]
+    return min([now + LONGEST_PAUSE, *(until for until in rests if until is not None)])
 
 
 async def try_out(rungs: Sequence[Rung], clock: Clock) -> list[Step]:

@@ -1,11 +1,17 @@
 """What the calls to one provider came to, as plain numbers for metrics."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from daemon.meters import ANSWERED
 from handlers.llm.base import Trouble
 
-ANSWERED = "answered"  # the outcome of a call whose prose was taken; the others are named by their trouble
+Told = Callable[[str, int, float], None]  # the outcome of a call, its tokens in and out, its cost in USD
+
+
+def _nobody(outcome: str, tokens: int, cost_usd: float) -> None:
+    """Stand in for whoever else counts."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,6 +23,7 @@ class Tally:
     calls: Counter[str] = field(default_factory=Counter)  # by outcome
     tokens_in: int = 0
     tokens_out: int = 0
+    also: Told = _nobody  # counts for the whole process, over reloads too
 
     @property
     def cost_usd(self) -> float:
@@ -28,6 +35,8 @@ class Tally:
 
     def count(self, trouble: Trouble | None, tokens_in: int, tokens_out: int) -> None:
         """Count one call."""
-        self.calls[ANSWERED if trouble is None else trouble.value] += 1
+        outcome = ANSWERED if trouble is None else trouble.value
+        self.calls[outcome] += 1
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out
+        self.also(outcome, tokens_in + tokens_out, self.cost_of(tokens_in, tokens_out))

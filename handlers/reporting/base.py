@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar, Protocol
 
+from daemon.config.problems import Place, key_text
 from daemon.notify.base import Failure, Step
 
 
@@ -29,6 +30,15 @@ class Facts:
     values: Mapping[str, Any]
     tables: Mapping[str, Table] = field(default_factory=dict)
     problem: str | None = None  # an honest line where the source has nothing, or not all
+
+
+class Misfit(ValueError):
+    """What the section `reports` of the config says cannot be done: `text`, at `place` below it."""
+
+    def __init__(self, place: Place, text: str) -> None:
+        super().__init__(f"{key_text(('reports', *place))}: {text}")
+        self.place = place
+        self.text = text
 
 
 class SourceError(Exception):

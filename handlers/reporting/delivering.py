@@ -96,6 +96,8 @@ class Delivering:
         if not await self._recorded(one, route, written, sent, status):
             self._run.lost(one)
             return None
+        if status is not None:
+            self._house.meters.reports.add(written.rung, status.value)
         await self._follow(one, route, sent, next_, status)
         return next_
 

@@ -15,6 +15,7 @@ from state.ledger.records import Held, Intent, Key, Obligation, Outcome, Produce
 
 LEASE = timedelta(seconds=60)
 RENEW_EVERY = timedelta(seconds=15)  # three may be missed before it runs out
+RENEW_AGAIN = timedelta(seconds=2)  # after the ledger did not answer
 MOST_AT_ONCE = 200  # rows of one call
 DOWN_TRIES = 3  # of a call that the ledger did not answer; what it had done is not done again
 
@@ -118,9 +119,15 @@ class Leases:
         """Hold on to all of them."""
         now = self._clock.now()
         held = [Held(key.company_id, key.date, epoch) for key, epoch in self._held.items()]
-        if held:
-            for key in await self._ledger.renew(self._owner, held, now, LEASE):
-                self._lose(key)
+        if not held:
+            return now + RENEW_EVERY
+        try:
+            lost = await self._ledger.renew(self._owner, held, now, LEASE)
+        except LedgerError as error:
+            log.warning("leases.delayed", extra={"fields": {"held": len(held), "error": str(error)}})
+            return now + RENEW_AGAIN
+        for key in lost:
+            self._lose(key)
         return now + RENEW_EVERY
 
     async def end(self) -> None:

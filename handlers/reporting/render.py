@@ -20,7 +20,7 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from daemon.notify.text import clean, cut
-from handlers.reporting.base import Rendered, Report, Table
+from handlers.reporting.base import Misfit, Rendered, Report, Table
 from handlers.reporting.figures import change, column, figures, is_number, label, shown, spoken_day, words
 from handlers.reporting.plain import plain
 from state.codec import to_pretty_json
@@ -164,10 +164,10 @@ class Renderer:
         """Load all templates.
 
         Raises:
-            ValueError: the folder is none, or a template in it cannot be read; the message says where.
+            Misfit: the folder is none, or a template in it cannot be read; the message says where.
         """
         if templates is not None and not templates.is_dir():
-            raise ValueError(f'reports.templates: "{templates}" is no folder; make it, or leave the key out')
+            raise Misfit(("templates",), f'"{templates}" is no folder; make it, or leave the key out')
         house = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(), **_SETTINGS)
         self._house = {name: house.get_template(name) for name in (TEXT, HTML)}
         self._chosen = {} if templates is None else _chosen(templates)
@@ -203,7 +203,7 @@ def _chosen(folder: Path) -> dict[str, Template]:
         try:
             made[name] = sandbox.get_template(name)
         except (TemplateError, OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"reports.templates: {_where(error, name)}; correct the template") from None
+            raise Misfit(("templates",), f"{_where(error, name)}; correct the template") from None
     return made
 
 

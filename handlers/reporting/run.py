@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from daemon.context import Services, TaskLog
 from daemon.loops import repeat
+from daemon.meters import NO_RUNG
 from daemon.notify.notifier import LONGEST_ERROR
 from daemon.notify.text import cut, one_line
 from daemon.reports.ensuring import companies_of
@@ -25,7 +25,7 @@ from handlers.reporting.sending import NoRoute, routes_of
 from handlers.reporting.tally import Progress, Tally
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
-from state.ledger.records import Company, Key, Obligation, Produced, Release
+from state.ledger.records import Company, Key, Obligation, Produced, Release, Status
 
 if TYPE_CHECKING:
     from handlers.reporting.writer import Writer
@@ -243,6 +243,7 @@ class Run:
         """End it as failed, and say so."""
         if await self.leases.release(self.release_of(one, None, reason)):
             self.tally.failed += 1
+            self._house.meters.reports.add(one.rung or NO_RUNG, Status.FAILED.value)
             self.settled(one)
             await self.alarms.failed(one, reason)
         else:
@@ -279,7 +280,5 @@ class Run:
         await self._delivering.end(STOP_S)
         now = self._clock.now()
         left = [self.release_of(one, now, None, is_attempt=False) for one in self._owed.values()]
-        with suppress(LedgerError):  # the leases run out
-            if left:
-                await self._ledger.release(self._house.owner, left)
+        await self._writer.hand_back(left)
         await self.leases.end()

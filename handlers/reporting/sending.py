@@ -108,6 +108,7 @@ def _at_once(route: Route) -> int:
 async def send(route: Route, message: Message, notify: Notifier, now: datetime) -> Sent:
     """Send once; what came of it is also noted for the health of the channel. Raises only cancellation."""
     sent = await _tried(route, message)
+    notify.count(route.name, sent.state)
     # That one company's address is refused says nothing of the channel.
     if not (route.is_own_mail and sent.state is DeliveryState.FAILED):
         notify.book.note(_as_delivery(route, message, sent, now), now)

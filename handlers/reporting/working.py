@@ -4,24 +4,26 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from daemon.context import Context
-from daemon.engine.handler import Cancel, Done, HandlerError, Outcome
+from daemon.engine.handler import Cancel, Done, HandlerError, Outcome, Snooze
 from handlers.reporting.run import Stopped, Wish
 from handlers.reporting.tally import Tally
 from handlers.reporting.writer import Writer, writer_of
 from state.ledger.base import Ledger
-from state.ledger.errors import LedgerDown, LedgerError
+from state.ledger.errors import LedgerDown, LedgerError, LedgerFull, LedgerReadOnly
 from state.records import Lane, Trigger
 
 NOT_CONFIGURED = "no reports are configured; add the key reports to the config"
-LEDGER_PAUSE = timedelta(seconds=30)  # before a ledger that refused is asked again
+# Before a ledger that is away is asked again: soon, for its return is not announced; and for no attempt,
+# for it is none of the task's failures. That it is away is alerted by who watches the link.
+LEDGER_PAUSE = timedelta(seconds=10)
 RESEND = "resend"
 
 
 async def with_writer(ctx: Context, work: Callable[[Ledger, Writer], Awaitable[Outcome]]) -> Outcome:
-    """Do something with the writer; where that cannot be, the task says when to try again.
+    """Do something with the writer; where the ledger is away, full or read-only it is put off.
 
     Raises:
-        HandlerError: the ledger failed, or the configuration does.
+        HandlerError: the ledger failed in another way, or the configuration does.
     """
     ledger = ctx.house.ledger
     if ledger is None:
@@ -34,8 +36,8 @@ async def with_writer(ctx: Context, work: Callable[[Ledger, Writer], Awaitable[O
         raise HandlerError(f"{error}; nothing was begun") from error
     try:
         return await work(ledger, writer)
-    except LedgerDown as error:
-        raise HandlerError(f"the ledger: {error}", retry_after=error.retry_after) from error
+    except (LedgerDown, LedgerFull, LedgerReadOnly) as error:
+        return Snooze(minutes=LEDGER_PAUSE / timedelta(minutes=1), reason=f"the ledger: {error}")
     except LedgerError as error:
         raise HandlerError(f"the ledger: {error}", retry_after=LEDGER_PAUSE) from error
     except Stopped as error:

@@ -1,12 +1,13 @@
 """The writer: what all runs share, opened once and kept open between them."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 
 from daemon.context import Services, TaskLog
-from handlers.llm.opening import llm_http, open_ladder
+from handlers.llm.chain import Ladder
+from handlers.llm.opening import ladder_of
 from handlers.reporting.alarms import Alarms
 from handlers.reporting.base import Source
 from handlers.reporting.producing import Press
@@ -27,24 +28,25 @@ CLOSE_S = 3.0  # the house gives each of what it closes five seconds
 class Writer:
     """Makes and sends what is owed. Any number of runs may be at it at once: what each holds is leased."""
 
-    def __init__(self, house: Services, ledger: Ledger, source: Source | None, renderer: Renderer) -> None:
+    def __init__(
+        self, house: Services, ledger: Ledger, ladder: Ladder, source: Source | None, renderer: Renderer
+    ) -> None:
         config = house.config
         assert config.reports is not None, "where there is a ledger, reports are configured"
         self.ledger = ledger
         self._house = house
         self._reports = config.reports
         self.reserve = config.llm.delivery_reserve
-        allow_private = config.network.allow_private
         self.source = source
-        self._http = llm_http(config.llm, allow_private=allow_private)
-        self.ladder = open_ladder(config.llm, self._http, house.store, house.alerts, house.clock)
-        self.press = Press(self.ladder, renderer, house.home, ledger, house.alerts, house.clock)
+        self.press = Press(ladder, renderer, house.home, ledger, house.alerts, house.clock)
         self.places = asyncio.Semaphore(config.reports.concurrency)
         self.channels = Places()
         self.probe_at_s: dict[str, float] = {}
         self.sending: set[asyncio.Task[object]] = set()
         # Few: with a ledger that is down no new intent is written either.
         self.unrecorded: list[tuple[Outcome, Release | None]] = []
+        # What runs held when the ledger went away: else all of it would wait until the leases run out.
+        self.unreleased: list[Release] = []
         self.is_closed = False
 
     async def work(self, wish: Wish, log: TaskLog) -> Tally:
@@ -76,6 +78,14 @@ class Writer:
             dates,
         )
 
+    async def hand_back(self, left: Sequence[Release]) -> None:
+        """Give leases back; what the ledger cannot take now, it is handed before the next run begins."""
+        try:
+            if left:
+                await self.ledger.release(self._house.owner, left)
+        except LedgerError:
+            self.unreleased += left
+
     async def record_rest(self) -> None:
         """Write what the ledger could not take before.
 
@@ -88,6 +98,8 @@ class Writer:
             if release is not None:
                 await self.ledger.release(self._house.owner, [release])
             self.unrecorded = [it for it in self.unrecorded if it[0] is not outcome]
+        left, self.unreleased = self.unreleased, []
+        await self.hand_back(left)
 
     async def close(self) -> None:
         """Begin nothing more, let what is being sent come to its end, and let go of everything."""
@@ -98,22 +110,23 @@ class Writer:
             await self.record_rest()
         if self.source is not None:
             await self.source.close()
-        await self.ladder.close()
-        await self._http.close()
 
 
 async def writer_of(house: Services, ledger: Ledger) -> Writer:
     """The writer of this house, opened where it is not yet; nothing is asked by that.
 
     Raises:
-        ValueError: the source or the templates are not fit; the message names the key.
+        Misfit: the source or the templates are not fit; the message names the key.
         RuntimeError: the daemon is closing.
     """
+
+    # Opened first, for what is kept is closed from the newest on.
+    ladder = await ladder_of(house)
 
     async def make() -> Writer:
         # Some sources lean on libraries that take a second to load.
         source, renderer = await asyncio.to_thread(_opened, house)
-        return Writer(house, ledger, source, renderer)
+        return Writer(house, ledger, ladder, source, renderer)
 
     return await house.kept.get(KEPT_AS, make)
 

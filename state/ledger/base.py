@@ -182,6 +182,16 @@ class Looking(Protocol):
         """A page of what came due by then and is not final, oldest date first."""
         ...
 
+    async def nearing(
+        self, now: datetime, since: datetime, until: datetime, *, limit: int = 100
+    ) -> list[Obligation]:
+        """What has come due and is open, with a deadline after `since` and up to `until`; the nearest first."""
+        ...
+
+    async def count_overdue(self, on: date, now: datetime) -> int:
+        """How much of a date is open past its deadline."""
+        ...
+
     async def stuck(self, leased_before: datetime, *, limit: int = 1000) -> list[Obligation]:
         """What somebody has had for so long; not proof of anything, for the lease may be renewed."""
         ...
@@ -254,6 +264,14 @@ class Ledger(Roster, Obligations, Looking, Proofs, Protocol):
     """
 
     name: str
+
+    @property
+    def changes(self) -> int:
+        """Grows with all that this process may have changed: what was read at the same number still holds.
+
+        What others change in a shared database is not counted.
+        """
+        ...
 
     async def open(self, now: datetime) -> None:
         """Make it ready as far as that needs no server. Whoever does not call it pays at the first call."""

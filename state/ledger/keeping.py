@@ -104,8 +104,8 @@ def recover(path: Path, backups: Path, now: datetime) -> list[str]:
     whole = next((one for one in reversed(ledger_backups(backups)) if fault_of(one) is None), None)
     if whole is None:
         raise LedgerDamaged(
-            f"{path}: {fault}, and there is no whole backup in {backups}. Put one in its place, or move it "
-            "elsewhere to begin with an empty ledger: then look into what was sent today before anything is"
+            f"{fault}, and there is no whole backup in {backups}. Put one in its place, or move it elsewhere "
+            "to begin with an empty ledger: then look into what was sent today before anything is"
         )
     return _restore(path, whole, fault, now)
 

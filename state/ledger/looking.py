@@ -33,6 +33,26 @@ def open_before(at: datetime, after: Key, limit: int) -> Script[list[Obligation]
     return [as_record(Obligation, row) for row in rows]
 
 
+_NEARING = f"""SELECT {COLUMNS} FROM obligation WHERE ready_at IS NOT NULL AND due_at <= $1
+    AND deadline_at > $2 AND deadline_at <= $3 ORDER BY deadline_at, company_id LIMIT $4"""
+
+
+def nearing(now: datetime, since: datetime, until: datetime, limit: int) -> Script[list[Obligation]]:
+    """What has come due and is still open, with a deadline after one time and up to another."""
+    rows = yield Query(_NEARING, (now, since, until, limit))
+    return [as_record(Obligation, row) for row in rows]
+
+
+_OVERDUE = """SELECT count(*) AS n FROM obligation
+WHERE ready_at IS NOT NULL AND deadline_at < $1 AND date = $2"""
+
+
+def count_overdue(on: date, now: datetime) -> Script[int]:
+    """How much of a date is open past its deadline."""
+    (row,) = yield Query(_OVERDUE, (now, on))
+    return int(row["n"])
+
+
 _STUCK = f"""SELECT {COLUMNS} FROM obligation WHERE ready_at IS NOT NULL AND leased_at <= $1
     AND status IN ('leased', 'produced', 'sent') ORDER BY leased_at, company_id LIMIT $2"""
 
@@ -59,9 +79,15 @@ def counts(since: date, until: date) -> Script[dict[date, dict[Status, int]]]:
     return found
 
 
+# A delivery leaves no error behind: what had gone wrong before it is in the newest event that says so.
 _TALLIES = """
 SELECT date, status, rung, channel, first_attempt_ok, error, count(*) AS count FROM (
-    SELECT date, status, rung, channel, first_attempt_ok, substr(error, 1, 120) AS error
+    SELECT date, status, rung, channel, first_attempt_ok, substr(CASE WHEN first_attempt_ok IS NOT FALSE
+        THEN error ELSE coalesce(error, (SELECT CASE WHEN event = 'lease.expired'
+                THEN 'the process that wrote it went away' ELSE detail END
+            FROM event WHERE event.date = obligation.date AND event.company_id = obligation.company_id
+                AND event IN ('attempt.failed', 'send.failed', 'send.unknown', 'lease.expired')
+            ORDER BY at DESC LIMIT 1)) END, 1, 300) AS error
     FROM obligation WHERE date BETWEEN $1 AND $2) AS one
 GROUP BY date, status, rung, channel, first_attempt_ok, error
 ORDER BY date, count(*) DESC, status, rung, channel, error LIMIT $3"""

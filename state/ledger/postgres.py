@@ -42,6 +42,11 @@ class PostgresLedger(ScriptedLedger):
         self._is_migrated = False
         self._making = asyncio.Lock()
         self._migrating = asyncio.Lock()
+        self._changes = 0
+
+    @property
+    def changes(self) -> int:
+        return self._changes
 
     async def open(self, now: datetime) -> None:
         """Do nothing yet: a start never needs the server."""
@@ -67,15 +72,21 @@ class PostgresLedger(ScriptedLedger):
 
     async def _write(self, work: Work[T], *, is_long: bool = False, again: bool = True) -> T:
         try:
+            return await self._done(work, is_long=is_long, again=again)
+        finally:
+            self._changes += 1  # also where it failed: it may have been kept
+
+    async def _read(self, work: Work[T]) -> T:
+        return await self._done(work, is_long=False, again=True)
+
+    async def _done(self, work: Work[T], *, is_long: bool, again: bool) -> T:
+        try:
             return await self._once(work, is_long)
         except LedgerDown as error:
             # A connection that died while it was idle, or a transaction that the server took back.
             if not _is_worth_another_try(error.__cause__, again):
                 raise
         return await self._once(work, is_long)
-
-    async def _read(self, work: Work[T]) -> T:
-        return await self._write(work)
 
     async def _once(self, work: Work[T], is_long: bool) -> T:
         try:

@@ -297,5 +297,5 @@ class Tally(Record, frozen=True, kw_only=True):
     rung: str | None
     channel: str | None
     first_attempt_ok: bool | None
-    error: str | None  # its first 120 characters
+    error: str | None  # the first 300 characters of it, or of what had gone wrong before a delivery
     count: int

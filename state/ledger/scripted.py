@@ -170,6 +170,14 @@ class ScriptedLedger(ABC):
     ) -> list[Obligation]:
         return await self._read(lambda: looking.open_before(at, after or _FIRST, limit))
 
+    async def nearing(
+        self, now: datetime, since: datetime, until: datetime, *, limit: int = 100
+    ) -> list[Obligation]:
+        return await self._read(lambda: looking.nearing(now, since, until, limit))
+
+    async def count_overdue(self, on: date, now: datetime) -> int:
+        return await self._read(lambda: looking.count_overdue(on, now))
+
     async def stuck(self, leased_before: datetime, *, limit: int = PAGE) -> list[Obligation]:
         return await self._read(lambda: looking.stuck(leased_before, limit))
 

@@ -60,6 +60,10 @@ class SqliteLedger(ScriptedLedger):
         self._backups = backups
         self._database: Database | None = None
 
+    @property
+    def changes(self) -> int:
+        return 0 if self._database is None else self._database.generation
+
     async def open(self, now: datetime) -> None:
         """Look the file over, put it right where it is damaged, and open it; again, it does so anew.
 

@@ -265,6 +265,7 @@ async def test_no_proof_tells_the_secret(row: Row, caplog: pytest.LogCaptureFixt
     assert TOKEN not in told + caplog.text
 
 
+@pytest.mark.one_loop
 @remote
 @pytest.mark.parametrize("first", range(0, 200, 25))
 async def test_a_hostile_message_is_taken_by_the_strict_receiver(row: Row, first: int) -> None:

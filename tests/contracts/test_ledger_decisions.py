@@ -156,6 +156,26 @@ async def test_a_date_is_counted_paged_and_tallied(ledger: Ledger) -> None:
     assert [send.company_id for send in await ledger.sends_on(TODAY - DAY)] == ["a"]
 
 
+async def test_a_tally_names_what_had_gone_wrong_before_a_delivery(ledger: Ledger) -> None:
+    await ledger.plan([owed("a"), owed("b"), owed("c")], NOW)
+    taken = await ledger.claim("w", NOW, LEASE, 2)
+    refused = [
+        Release(company_id=one.company_id, date=TODAY, epoch=1, at=NOW, error="451 later", retry_at=NOW)
+        for one in taken
+    ]
+    await ledger.release("w", refused)
+    await ledger.claim("gone", NOW, LEASE, 1, company_ids=["c"])
+    for one in await sent(ledger, "w", NOW + LEASE * 2):
+        await ledger.record_outcomes("w", [outcome(one, at=NOW + LEASE * 2)])
+    found = [
+        (it.status, it.first_attempt_ok, it.error, it.count) for it in await ledger.tallies(TODAY, TODAY)
+    ]
+    assert found == [
+        (Status.DELIVERED, False, "451 later", 2),
+        (Status.DELIVERED, False, "the process that wrote it went away", 1),
+    ]
+
+
 async def test_what_is_open_is_forecast_by_deadline(ledger: Ledger) -> None:
     late, early = NOW + timedelta(hours=2), NOW + timedelta(hours=1)
     await ledger.plan([owed("a"), owed("b"), owed("c", deadline_at=early), owed("d", TODAY + DAY)], NOW)

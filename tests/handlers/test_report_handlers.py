@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from daemon.engine.handler import Cancel, HandlerError
+from daemon.engine.handler import Cancel, HandlerError, Snooze
 from daemon.notify.base import ChannelError, Failure
 from handlers.backup_reports import backup_reports
 from handlers.daily_reports import daily_reports
 from handlers.reporting.leases import LEASE
 from handlers.write_reports import write_reports
-from state.ledger.errors import LedgerDown, LedgerFull
+from state.ledger.errors import LedgerConflict, LedgerDown, LedgerFull, LedgerReadOnly
 from state.ledger.records import Status
 from tests.handlers.reporting.newsroom import NOW, TODAY, Newsroom, company, newsroom, summary_of
 
@@ -46,17 +46,16 @@ async def test_without_reports_in_the_config_there_is_nothing_to_do(room: Newsro
 async def test_a_source_that_cannot_be_opened_is_named_and_not_tried_again(room: Newsroom) -> None:
     room.config["reports"]["source"] = {"type": "sqlite", "facts": "SELECT 1"}
     await room.restart()
-    with pytest.raises(HandlerError, match=r"source\.path is missing") as caught:
+    with pytest.raises(HandlerError, match=r"source\.path: a sqlite source needs it") as caught:
         await daily_reports(room.context("daily-reports"))
     assert caught.value.permanent
 
 
-@pytest.mark.parametrize("error", [LedgerDown("no answer"), LedgerFull("no room")], ids=["down", "full"])
-async def test_a_ledger_that_fails_has_the_task_come_again(room: Newsroom, error: Exception) -> None:
-    await room.serve("acme")
+def handing_nothing_out(room: Newsroom, error: Exception) -> None:
+    """Have the ledger fail whoever claims."""
 
     class Failing:
-        """Hands nothing out."""
+        """The same ledger otherwise."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(room.ledger, name)
@@ -64,13 +63,34 @@ async def test_a_ledger_that_fails_has_the_task_come_again(room: Newsroom, error
         async def claim(self, *args: Any, **kwargs: Any) -> Any:
             raise error
 
-    whole = room.house
-    room.house = replace(whole, ledger=Failing())  # type: ignore[arg-type]
-    with pytest.raises(HandlerError, match=str(error)) as caught:
+    room.house = replace(room.house, ledger=Failing())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LedgerDown("no answer"), LedgerFull("no room"), LedgerReadOnly("no writes")],
+    ids=["down", "full", "read-only"],
+)
+async def test_a_ledger_that_is_away_puts_the_task_off_for_a_moment_and_costs_no_attempt(
+    room: Newsroom, error: Exception
+) -> None:
+    await room.serve("acme")
+    handing_nothing_out(room, error)
+    answer = await daily_reports(room.context("daily-reports"))
+    assert isinstance(answer, Snooze)
+    assert answer.minutes <= 0.25
+    assert str(error) in answer.reason
+    assert (await room.of("acme")).status is Status.PLANNED
+    await room.house.kept.close()
+
+
+async def test_a_ledger_that_fails_has_the_task_come_again(room: Newsroom) -> None:
+    await room.serve("acme")
+    handing_nothing_out(room, LedgerConflict("it says something else"))
+    with pytest.raises(HandlerError, match="something else") as caught:
         await daily_reports(room.context("daily-reports"))
     assert not caught.value.permanent
     assert caught.value.retry_after is not None
-    assert (await room.of("acme")).status is Status.PLANNED
     await room.house.kept.close()
 
 

@@ -19,6 +19,7 @@ def channels() -> Iterator[Three]:
         yield made
 
 
+@pytest.mark.waits
 def test_a_revoked_webhook_is_told_by_the_next_channel_left_alone_and_over_once_a_test_arrives(
     desk: Desk, channels: Three
 ) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.journeys.desk import NEVER, Desk
 from tests.journeys.line_stand_in import Copy, Line, switchboard
 from tests.journeys.mail_stand_in import mail_server
@@ -20,6 +22,7 @@ def job(kind: str) -> str:
     return f"payroll-{kind}"
 
 
+@pytest.mark.waits
 def test_three_failures_in_a_row_are_critical_and_their_end_is_told_in_the_same_thread(desk: Desk) -> None:
     with switchboard() as board:
         room, post, hook = slack(board), mail_server(board), webhook(board, SECRET)

@@ -15,6 +15,7 @@ OUTAGE_S = 40.0
 RECOVERY_S = 60.0
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("way", [Way.REFUSED, Way.SILENT], ids=str)
 def test_what_happened_while_nothing_was_reached_is_told_within_a_minute_of_the_recovery(
     desk: Desk, way: Way

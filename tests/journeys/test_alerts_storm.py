@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime
 
+import pytest
+
 from tests.journeys.desk import NEVER, Desk
 from tests.journeys.line_stand_in import Copy, switchboard
 from tests.journeys.load import Line
@@ -35,6 +37,7 @@ globals().update({f"report_{n}": handler(f"report-{n:04}", max_attempts=1)(fail)
 '''
 
 
+@pytest.mark.waits
 def test_2800_failures_in_a_minute_are_a_few_messages_that_name_every_one(
     desk: Desk, record_property: Callable[[str, object], None]
 ) -> None:

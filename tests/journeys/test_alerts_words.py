@@ -30,6 +30,7 @@ def write_config(desk: Desk, channels: Three) -> None:
     channels.write_config(desk, jobs=JOBS, alerts=alerts)
 
 
+@pytest.mark.waits
 def test_a_silence_mutes_an_acknowledgement_holds_and_nothing_said_goes_further(
     desk: Desk, channels: Three
 ) -> None:

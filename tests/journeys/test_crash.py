@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.journeys.desk import Desk, open_desk
 from tests.journeys.load import Eye, Line, Poster
 
-KILLS = int(os.environ.get("NIGHTDESK_KILLS", "100"))
+KILLS = int(os.environ.get("NIGHTDESK_KILLS", "50"))
 SEED = int(os.environ.get("NIGHTDESK_SEED") or random.SystemRandom().randrange(1_000_000))
 HOMES = 2  # side by side, one for each of two cores
 POSTERS = 4

@@ -5,6 +5,8 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from handlers.reporting.base import Misfit
+
 if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.config.reporting import SourceSection
@@ -31,12 +33,12 @@ def open_source(section: "SourceSection", around: Surroundings) -> "Source":
     """Make the source that the section describes, and load whatever it leans on; nothing is asked yet.
 
     Raises:
-        ValueError: the section lacks what this type needs, or holds a question that cannot be asked; the
-            message names the key and the next step.
+        Misfit: the section lacks what this type needs, or holds a question that cannot be asked; it names
+            the key and the next step.
     """
     if section.type not in SOURCES:
         known = ", ".join(sorted(SOURCES))
-        raise ValueError(f'source.type: "{section.type}" is no type of source; there are: {known}')
+        raise Misfit(("source", "type"), f'"{section.type}" is no type of source; there are: {known}')
     kind: Any = resolve_name(SOURCES[section.type])  # how a source is made is not part of what it promises
     made: Source = kind(section, around)
     return made

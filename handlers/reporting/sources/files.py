@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from daemon.config.reporting import SourceSection
 from daemon.notify.base import Failure, Step
-from handlers.reporting.base import Facts
+from handlers.reporting.base import Facts, Misfit
 from handlers.reporting.sources import Surroundings
 from handlers.reporting.sources.asking import FETCHED, Aside, Asking, NothingThere, refusal
 from handlers.reporting.sources.duck_sql import fault, file_names, rooted
@@ -56,15 +56,16 @@ class Files:
 
     def __init__(self, section: SourceSection, around: Surroundings) -> None:
         if find_spec("duckdb") is None:
-            raise ValueError(
-                'source.type: "files" needs DuckDB, which is not installed; install "nightdesk[duckdb]"'
+            raise Misfit(
+                ("source", "type"),
+                '"files" needs DuckDB, which is not installed; install "nightdesk[duckdb]"',
             )
         self._root = around.folder.resolve()
         self._folders = tuple(_folder(self._root, name) for name in section.folders)
         asked = questions(section.facts, section.tables)
         for question in asked:
             if wrong := fault(question.text):
-                raise ValueError(f"{question.label}: {wrong}")
+                raise Misfit(question.place, wrong)
         self._queries = {question.name: _query(question, self._root) for question in asked}
         sessions = Sessions(self._connect, _interrupt)
         self._aside = Aside(asked, sessions, self._answer, around.clock, section.timeout.total_seconds())
@@ -145,7 +146,7 @@ class Files:
 def _folder(root: Path, name: str) -> Path:
     folder = (root / name).resolve()
     if not folder.is_dir():
-        raise ValueError(f'source.folders: "{name}" is no folder in {root}; make it, or name another')
+        raise Misfit(("source", "folders"), f'"{name}" is no folder in {root}; make it, or name another')
     return folder
 
 

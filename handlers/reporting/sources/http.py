@@ -18,7 +18,7 @@ from urllib.parse import quote
 from daemon.config.reporting import SourceSection
 from daemon.notify.base import ChannelError, Failure, Step
 from daemon.notify.http import Answer, HttpClient
-from handlers.reporting.base import Facts
+from handlers.reporting.base import Facts, Misfit
 from handlers.reporting.sources import Surroundings
 from handlers.reporting.sources.asking import Asking, ask_all, check_all, refusal
 from handlers.reporting.sources.gathered import MOST_COLUMNS, Gathered
@@ -38,8 +38,9 @@ class Http:
 
     def __init__(self, section: SourceSection, around: Surroundings) -> None:
         if section.url is None:
-            raise ValueError(
-                'source.url is missing; give the address to ask, as in "https://shop.example/api"'
+            raise Misfit(
+                ("source", "url"),
+                'a http source needs it; give the address to ask, as in "https://shop.example/api"',
             )
         self._base = section.url.reveal().rstrip("/")
         self._questions = questions(section.facts, section.tables, ADDRESS)
@@ -107,9 +108,10 @@ def _request_line(question: Question) -> tuple[str, str]:
         method, path = "GET", method
     path = path.strip()
     if method not in METHODS or "://" in path or any(sign.isspace() or sign < " " for sign in path):
-        raise ValueError(
-            f'{question.label}: "{question.text[:80]}" is no question; write GET or POST and a path below '
-            'source.url, as in "GET /facts?date=$date&companies=$companies"'
+        raise Misfit(
+            question.place,
+            f'"{question.text[:80]}" is no question; write GET or POST and a path below source.url, as in '
+            '"GET /facts?date=$date&companies=$companies"',
         )
     return method, path.lstrip("/")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from daemon.config.reporting import SourceSection
 from daemon.notify.base import Failure, Step
-from handlers.reporting.base import Facts, SourceError
+from handlers.reporting.base import Facts, Misfit, SourceError
 from handlers.reporting.sources import Surroundings
 from handlers.reporting.sources.asking import FETCHED, Ask, Asking, ask_all, check_all, refusal
 from handlers.reporting.sources.gathered import Gathered
@@ -37,11 +37,12 @@ class Postgres:
 
     def __init__(self, section: SourceSection, around: Surroundings) -> None:
         if section.url is None:
-            raise ValueError(
-                'source.url is missing; give the address of the database, as "env:REPORTS_DATABASE_URL"'
+            raise Misfit(
+                ("source", "url"),
+                'a postgres source needs it; give the address, as "env:REPORTS_DATABASE_URL"',
             )
         if not section.url.reveal().startswith(("postgresql://", "postgres://")):
-            raise ValueError("source.url: the address of a postgres source begins with postgresql://")
+            raise Misfit(("source", "url"), "the address of a postgres source begins with postgresql://")
         self._url = section.url
         self._questions = questions(section.facts, section.tables)
         self._clock = around.clock

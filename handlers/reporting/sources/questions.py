@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from daemon.config.problems import Place
+from handlers.reporting.base import Misfit
+
 FACTS: Final = "facts"  # the name of the question for the facts; tables go by their titles
 PARAMETERS = ("date", "company", "companies")
 
@@ -32,6 +35,11 @@ class Question:
         return "company" in self.parameters
 
     @property
+    def place(self) -> Place:
+        """Where it stands below `reports` in the config."""
+        return ("source", "facts") if self.is_facts else ("source", "tables", self.name)
+
+    @property
     def label(self) -> str:
         """How messages name it: by its key in the config."""
         return "source.facts" if self.is_facts else f'source.tables["{self.name[:80]}"]'
@@ -41,7 +49,7 @@ def questions(facts: str, tables: Mapping[str, str], parts: re.Pattern[str] = SQ
     """Read all questions of a source, the one for the facts first; `parts` tells its language.
 
     Raises:
-        ValueError: one has a parameter that there is not, or both $company and $companies.
+        Misfit: one has a parameter that there is not, or both $company and $companies.
     """
     made = [
         Question(name=FACTS, text=facts, parameters=_parameters(facts, parts), is_facts=True),
@@ -71,10 +79,10 @@ def _parameters(text: str, parts: re.Pattern[str]) -> frozenset[str]:
 
 def _check(question: Question) -> None:
     if unknown := sorted(question.parameters - set(PARAMETERS)):
-        raise ValueError(
-            f"{question.label}: ${unknown[0]} is no parameter; there are $date, $company and $companies"
+        raise Misfit(
+            question.place, f"${unknown[0]} is no parameter; there are $date, $company and $companies"
         )
     if {"company", "companies"} <= question.parameters:
-        raise ValueError(
-            f"{question.label}: $company asks for one company and $companies for a batch; use one of them"
+        raise Misfit(
+            question.place, "$company asks for one company and $companies for a batch; use one of them"
         )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from daemon.config.reporting import SourceSection
 from daemon.notify.base import Failure, Step
-from handlers.reporting.base import Facts, SourceError
+from handlers.reporting.base import Facts, Misfit, SourceError
 from handlers.reporting.sources import Surroundings
 from handlers.reporting.sources.asking import FETCHED, Aside, Asking, NothingThere, refusal
 from handlers.reporting.sources.gathered import Gathered
@@ -41,7 +41,10 @@ class Sqlite:
 
     def __init__(self, section: SourceSection, around: Surroundings) -> None:
         if section.path is None:
-            raise ValueError('source.path is missing; name the database file, as in "path": "data/shop.db"')
+            raise Misfit(
+                ("source", "path"),
+                'a sqlite source needs it; name the database file, as in "path": "data/shop.db"',
+            )
         self._name = section.path
         self._path = (around.folder / section.path).resolve()
         asked = questions(section.facts, section.tables)

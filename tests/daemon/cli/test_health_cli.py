@@ -136,7 +136,8 @@ def test_what_is_not_configured_cannot_be_tried(
 
 def test_without_providers_there_is_nothing_to_ask(desk: Any, nightdesk: Nightdesk) -> None:
     ended = nightdesk("test", "llm")
-    assert (ended.code, ended.out) == (0, "No provider is configured.\n")
+    assert (ended.code, ended.out) == (2, "")
+    assert "llm.providers is empty, so there is nobody to ask" in ended.err
 
 
 def test_a_provider_that_is_away_fails_its_trial(desk: Any, nightdesk: Nightdesk) -> None:

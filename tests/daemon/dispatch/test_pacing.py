@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ def test_times_to_come_do_not_count() -> None:
     assert earliest([START + timedelta(hours=3)], START) == START
 
 
+@pytest.mark.one_loop
 async def test_2800_failures_in_a_minute_are_three_messages_that_name_them_all(house: House) -> None:
     desk = office(house)
     await desk.open()

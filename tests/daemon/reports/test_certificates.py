@@ -103,6 +103,7 @@ async def test_a_certificate_says_who_has_no_report_and_holds(ledger: Ledger, ho
         "problems": [],
         "differences": [],
         "differencesTotal": 0,
+        "cleared": False,
     }
     assert line_of(made) == f"2026-11-21: 1 of 2 (50 %), {made.hash[:16]}"
 

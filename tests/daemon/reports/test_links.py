@@ -103,6 +103,16 @@ async def test_a_minute_without_it_is_alerted_once_with_its_reason(watched: Watc
     assert watched.house.app.alerts.open[0].count == 1
 
 
+async def test_what_went_down_right_after_it_was_asked_is_told_of_within_a_minute(watched: Watched) -> None:
+    await watched.go(seconds=1)
+    watched.line.reason = "gone"
+    await watched.go(seconds=58)
+    assert watched.house.alerts == []
+    await watched.go(seconds=2)
+    assert watched.house.alerts == ["redis.down"]
+    assert watched.house.app.alerts.open[0].details["downSince"] == f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
+
+
 async def test_its_return_ends_the_alert_within_half_a_minute(watched: Watched) -> None:
     watched.line.reason = "gone"
     await watched.go(minutes=30)

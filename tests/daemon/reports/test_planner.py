@@ -304,6 +304,7 @@ async def test_a_ledger_that_is_away_is_waited_for_and_nothing_is_forgotten(desk
     assert [it[:2] for it in await desk.owed()] == [("a", TODAY), ("a", TODAY + DAY)]
 
 
+@pytest.mark.one_loop
 async def test_each_company_has_one_obligation_for_each_of_its_400_days_whatever_is_killed(
     desk: Desk,
 ) -> None:

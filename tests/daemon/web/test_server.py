@@ -12,7 +12,7 @@ import pytest
 from daemon.app import App
 from daemon.cli.client import Client, DaemonDown, DaemonSilent, Refused
 from daemon.operations import Operations
-from daemon.web import server
+from daemon.web import answering
 from daemon.web.server import serve_control, serving
 from state.home import Home
 
@@ -47,7 +47,7 @@ async def test_a_home_with_a_long_name_is_served_all_the_same(app: App, tmp_path
 async def test_a_body_that_drips_is_given_up_on(
     api: aiohttp.ClientSession, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "BODY_S", 0.2)
+    monkeypatch.setattr(answering, "BODY_S", 0.2)
     reader, writer = await asyncio.open_unix_connection(str(home.control_socket))
     writer.write(b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
     async with asyncio.timeout(5):

@@ -14,7 +14,7 @@ from handlers.llm.breaker import Standing
 from handlers.llm.chain import Ladder
 from handlers.llm.circuit import Circuit
 from handlers.llm.degraded import DegradedShare
-from handlers.llm.probing import Probing
+from handlers.llm.probing import probe
 from handlers.llm.rung import Rung
 from state.database import StoreError
 from state.records import Severity
@@ -50,6 +50,7 @@ FAULTS: dict[str, Step] = {
 }
 
 
+@pytest.mark.one_loop
 async def test_a_thousand_reports_with_every_kind_of_fault_all_end_before_their_deadlines(
     world: World,
 ) -> None:
@@ -96,14 +97,14 @@ async def test_a_day_on_which_all_refuse_ends_with_every_report_one_incident_and
     first = scripted(world, "a", fails(Trouble.MONEY))
     second = scripted(world, "b", fails(Trouble.TRANSIENT))
     ladder = ladder_of(world, first, second)
-    share, probing = DegradedShare(world.house.alerts), Probing(ladder.rungs, world.house.alerts, world.clock)
+    share = DegradedShare(world.house.alerts)
     ids: set[str] = set()
     for number in range(96):  # one report each quarter of an hour
         prose = await _quarter(world, ladder.write(brief(), deadline=world.clock.now() + HOUR))
         assert (prose.text, prose.rung, prose.is_degraded) == (TEMPLATE_TEXT, "template", True)
         await share.count(brief().date, prose, expected=96)
         if number % 4 == 3:
-            await after(world.clock, probing.step())
+            await after(world.clock, probe(ladder.rungs, world.house.alerts, world.clock))
         ids |= {alert.id for alert in world.house.alerts.open}
     assert len(ids) == 3  # each provider once, and the day's share: nothing closed and opened again
     assert sorted(world.open_alerts()) == ["llm.degraded", "llm.provider-down", "llm.provider-down"]
@@ -111,7 +112,7 @@ async def test_a_day_on_which_all_refuse_ends_with_every_report_one_incident_and
     assert 24 <= len(first.asked_at) <= 50  # about once an hour
     first.steps, second.steps = [answers()], [answers()]
     await world.clock.advance(hours=1)
-    await after(world.clock, probing.step())
+    await after(world.clock, probe(ladder.rungs, world.house.alerts, world.clock))
     assert world.open_alerts() == ["llm.degraded"]
     prose = await after(world.clock, ladder.write(brief(), deadline=world.clock.now() + HOUR))
     assert (prose.rung, prose.is_degraded) == ("a", False)
@@ -131,13 +132,12 @@ async def test_probing_asks_when_a_rest_is_over_and_whoever_writes_then_has_not_
 ) -> None:
     first = scripted(world, "a", fails(Trouble.RATE, wait_s=600), answers("ready"))
     ladder = ladder_of(world, first)
-    probing = Probing(ladder.rungs, world.house.alerts, world.clock)
     await after(world.clock, ladder.write(brief(), deadline=world.clock.now() + HOUR))
-    again_at = await probing.step()
+    again_at = await probe(ladder.rungs, world.house.alerts, world.clock)
     while len(first.asked_at) < 2:
         assert again_at <= world.clock.now() + timedelta(minutes=1)
         await world.clock.advance(again_at - world.clock.now())
-        again_at = await after(world.clock, probing.step())
+        again_at = await after(world.clock, probe(ladder.rungs, world.house.alerts, world.clock))
     assert first.asked_at[1] == pytest.approx(600, abs=6)
     assert ladder.rungs[0].circuit.standing is Standing.CLOSED
     assert world.open_alerts() == []
@@ -151,7 +151,7 @@ async def test_an_alert_of_a_provider_that_was_changed_or_taken_out_ends(world: 
     assert changed.standing is Standing.CLOSED
     await changed.tell(changed.note(None))
     assert [it.labels["provider"] for it in world.house.alerts.open] == ["b"]
-    await Probing([rung_of(world, first)], world.house.alerts, world.clock).step()
+    await probe([rung_of(world, first)], world.house.alerts, world.clock)
     assert world.open_alerts() == []
 
 

@@ -16,7 +16,10 @@ async def tried(world: World, *providers: ProviderSection) -> list[dict[str, Any
     llm = LlmSection(providers=providers)
     network = NetworkSection(allow_private=True)
     world.house = replace(world.house, config=replace(world.house.config, llm=llm, network=network))
-    done = await try_llm(world.context("try-llm"))
+    try:
+        done = await try_llm(world.context("try-llm"))
+    finally:
+        await world.house.kept.close()
     assert isinstance(done, Done)
     found: list[dict[str, Any]] = done.summary["providers"]
     return found

@@ -103,7 +103,7 @@ async def test_a_question_sees_nothing_outside_and_changes_nothing_inside(
     sql = ATTACKS[attack].replace(
         "storage_path = 'data", f"storage_path = '{str(folder).replace(chr(39), chr(39) * 2)}/data"
     )
-    with pytest.raises((SourceError, ValueError), match=r"^source\.facts: ") as caught:
+    with pytest.raises((SourceError, ValueError), match=r"^(reports\.)?source\.facts: ") as caught:
         await asked(folder, sql)
     assert SECRET not in str(caught.value)
     assert "root:" not in str(caught.value)
@@ -216,7 +216,7 @@ async def test_more_memory_than_allowed_is_an_error_that_says_so(folder: Path) -
 
 @pytest.mark.parametrize("sql", ["SELECT $day AS company", "SELECT $company AS company, $companies AS all"])
 def test_parameters_that_cannot_be_are_refused_at_once(folder: Path, sql: str) -> None:
-    with pytest.raises(ValueError, match=r"^source\.facts: \$(day is no parameter|company asks for one)"):
+    with pytest.raises(ValueError, match=r"^reports\.source\.facts: \$(day is no parameter|company asks for one)"):
         source(folder, type="files", facts=sql)
 
 

@@ -102,7 +102,7 @@ async def test_a_name_cannot_leave_its_place_in_the_address(program: Program) ->
     ["PUT /x", "GET https://evil.example/", "DELETE /x", "GET /a b", "https://evil.example/x", "GET /x\ty"],
 )
 def test_what_is_no_question_is_refused_at_once(line: str) -> None:
-    with pytest.raises(ValueError, match=r"^source\.facts: .* is no question; write GET or POST"):
+    with pytest.raises(ValueError, match=r"^reports\.source\.facts: .* is no question; write GET or POST"):
         source(Path(), type="http", url=Secret("https://a.example"), facts=line)
 
 
@@ -172,5 +172,5 @@ async def test_private_addresses_are_for_those_who_allow_them(program: Program) 
 
 
 def test_without_an_address_it_says_what_to_write() -> None:
-    with pytest.raises(ValueError, match=r"source\.url is missing"):
+    with pytest.raises(ValueError, match=r"source\.url: a http source needs it"):
         source(Path(), type="http", facts="POST /facts")

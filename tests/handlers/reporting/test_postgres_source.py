@@ -120,5 +120,5 @@ async def test_a_check_says_how_far_it_came(postgres: Postgres) -> None:
 
 @pytest.mark.parametrize("url", [None, Secret("https://a.example")], ids=["none", "web"])
 def test_an_address_of_another_kind_is_refused_at_once(url: Secret | None) -> None:
-    with pytest.raises(ValueError, match=r"^source\.url"):
+    with pytest.raises(ValueError, match=r"^reports\.source\.url"):
         source(Path(), type="postgres", facts="SELECT 1", url=url)

@@ -53,7 +53,7 @@ def test_in_an_address_every_dollar_counts() -> None:
     ("text", "said"), [("$Date", "$Date is no parameter"), ("$company $companies", "use one")]
 )
 def test_parameters_that_cannot_be_are_named(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=r'^source\.tables\["A"\]: ') as caught:
+    with pytest.raises(ValueError, match=r"^reports\.source\.tables\.A: ") as caught:
         questions("SELECT 1", {"A": text})
     assert said in str(caught.value)
 

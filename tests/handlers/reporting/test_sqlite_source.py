@@ -102,5 +102,5 @@ async def test_reading_beside_a_writer_in_wal_mode_works(folder: Path) -> None:
 
 
 def test_without_a_path_it_says_what_to_write(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"source\.path is missing; name the database file"):
+    with pytest.raises(ValueError, match=r"source\.path: a sqlite source needs it; name the database file"):
         source(folder, type="sqlite", facts="SELECT 1")

@@ -207,3 +207,35 @@ async def test_an_outcome_the_ledger_could_not_take_is_written_before_anything_e
         assert (await writer.work(Wish(), room.context().log)).claimed == 0
         assert (await room.of("acme")).status is Status.DELIVERED
         assert len(room.team.arrived) == 1
+
+
+async def test_what_a_run_held_when_the_ledger_went_away_is_made_as_soon_as_it_is_back(
+    tmp_path: Path,
+) -> None:
+    names = [f"c{number}" for number in range(5)]
+    async with newsroom(tmp_path) as room:
+        await room.serve(*names)
+
+        class Leaving:
+            """Hands reports out and is away, until it is back."""
+
+            is_down = is_back = False
+
+            def __getattr__(self, name: str) -> Any:
+                if self.is_down:
+                    raise LedgerDown("no answer")
+                return getattr(room.ledger, name)
+
+            async def claim(self, *args: Any, **kwargs: Any) -> Any:
+                claimed = await room.ledger.claim(*args, **kwargs)
+                self.is_down = not self.is_back
+                return claimed
+
+        leaving = Leaving()
+        writer = await writer_of(room.house, leaving)  # type: ignore[arg-type]
+        with pytest.raises(LedgerDown):
+            await writer.work(Wish(), room.context().log)
+        assert set((await room.statuses()).values()) == {Status.LEASED}
+        leaving.is_down, leaving.is_back = False, True
+        assert (await writer.work(Wish(), room.context().log)).delivered == 5
+        assert {(await room.of(name)).attempts for name in names} == {1}

@@ -1,0 +1,136 @@
+"""From a request to its answer: the same few steps for every route."""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Protocol
+
+from aiohttp import web
+
+from daemon.operations import Operations
+from daemon.web import replies
+from daemon.web.admission import Visit
+from daemon.web.asking import Asking
+from daemon.web.caller import Caller, Scope
+from daemon.web.connections import PROBLEM_OF_NOISE, Connection
+from daemon.web.pacing import Limit
+from daemon.web.problems import RETRY_AFTER_S, Refusal, detail_of, status_of
+from daemon.web.routing import Match, Router
+
+log = logging.getLogger(__name__)
+
+BODY_S = 10.0  # a body that drips is given up on: aiohttp itself would wait for ever
+
+
+class Admitting(Protocol):
+    """Says who asks, or refuses."""
+
+    def admit(self, visit: Visit, scope: Scope, limit: Limit | None) -> Caller | None: ...
+
+
+class Answering:
+    """Answers every request of one listener."""
+
+    def __init__(self, operations: Operations, router: Router, door: Admitting) -> None:
+        self._operations = operations
+        self._router = router
+        self._door = door
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; errors too, since a request that fails must not take its connection along."""
+        connection = request.protocol
+        if not isinstance(connection, Connection):
+            return await self._answer(request)
+        connection.begin()
+        try:
+            return await self._answer(request)
+        finally:
+            connection.rest()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._answered(request)
+        except ConnectionError:
+            raise  # the caller is gone: nobody is there to be told
+        # What nobody foresaw goes to the log, and not to the caller.
+        except Exception as error:
+            if request.writer.output_size > 0:
+                raise ConnectionError("the answer had begun when it failed") from error
+            return _refused(request, error)
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
+        match = self._router.find(request.method, request.rel_url.raw_path)
+        route = match.route
+        visit = Visit(
+            host=request.headers.get("Host"),
+            address=request.remote or "",
+            authorization=request.headers.get("Authorization"),
+        )
+        caller = self._door.admit(visit, route.scope, route.limit)
+        body = b"" if route.body is None else await read_body(request, route.most_bytes)
+        asking = Asking(
+            operations=self._operations,
+            path=match.names,
+            query=request.query,
+            body=body,
+            headers=request.headers,
+            last_event_id=request.headers.get("Last-Event-ID"),
+            caller=caller,
+        )
+        try:
+            response = await replies.send(request, await route.answer(asking))
+        except Exception as error:
+            _note(match, caller, status_of(error))
+            raise
+        _note(match, caller, response.status)
+        return response
+
+
+async def read_body(request: web.BaseRequest, most_bytes: int) -> bytes:
+    """Read the body by pieces, so that neither its size nor its slowness can hurt.
+
+    Raises:
+        Refusal: it is too long, or too slow.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > most_bytes:
+                    text = f"the body has more than {most_bytes:,} bytes"
+                    raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+    except TimeoutError:
+        text = f"the body did not arrive within {BODY_S:g} s"
+        raise Refusal(HTTPStatus.REQUEST_TIMEOUT, text) from None
+    return bytes(body)
+
+
+def noise(status: int) -> web.Response:
+    """What is answered to what is no HTTP, or has headers without end."""
+    return replies.refusal(status, PROBLEM_OF_NOISE, "")
+
+
+def _refused(request: web.BaseRequest, error: Exception) -> web.Response:
+    status = status_of(error)
+    headers = dict(error.headers) if isinstance(error, Refusal) else {}
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        fields = {"method": request.method, "path": request.path}
+        log.error("request.failed", exc_info=error, extra={"fields": fields})
+    elif status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", str(RETRY_AFTER_S))
+    return replies.refusal(status, detail_of(error, status), request.path, headers)
+
+
+def _note(match: Match, caller: Caller | None, status: int) -> None:
+    """Leave word of everything that somebody has done, or has tried to do."""
+    if match.route.scope is not Scope.OPERATE or caller is None:
+        return
+    fields = {
+        "caller": caller.name,
+        "method": match.route.method,
+        "route": match.route.path,
+        "names": dict(match.names),
+        "status": int(status),
+    }
+    log.info("api.operated", extra={"fields": fields})

@@ -1,0 +1,130 @@
+"""The dashboard: its files as they lie in the package, and who somebody is by the token that was shown."""
+
+import asyncio
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+
+from daemon.operations import Unknown
+from daemon.web.asking import Answer, Asking, Raw
+from daemon.web.caller import Scope
+from daemon.web.route import Answering, Route, read
+
+FOLDER = Path(__file__).resolve().parent / "static"
+PAGE = "index.html"
+MEDIA: Mapping[str, str] = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    "": "text/plain; charset=utf-8",  # a licence
+}
+# A browser asks each time whether a file is still the one it has: after an update it is not.
+KEPT = "no-cache"
+# Packing is worth it from here on: less fits into one packet as it is.
+SMALLEST_PACKED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it is sent: plain, packed where that is shorter, and by what it is recognised."""
+
+    media: str
+    plain: bytes
+    packed: bytes | None
+    tag: str
+
+
+@cache
+def files() -> Mapping[str, File]:
+    """Every file of the dashboard by its name below /static/, read and packed when first asked for.
+
+    A table: what is not in it is not there, however a path is written.
+    """
+    found = sorted(path for path in FOLDER.rglob("*") if path.is_file() and path.suffix in MEDIA)
+    return {path.relative_to(FOLDER).as_posix(): _read(path) for path in found}
+
+
+async def page(asking: Asking) -> Answer:
+    """The dashboard itself, which asks for everything else; whoever has no token sees a door."""
+    return await _file(asking, PAGE)
+
+
+async def static(asking: Asking) -> Answer:
+    """A file of the dashboard."""
+    return await _file(asking, "/".join(asking.path.values()))
+
+
+def leading_to(name: str) -> Answering:
+    """An address as messages give it: leads to the view of that name in the page."""
+
+    async def lead(asking: Asking) -> Answer:
+        """The page, at the view that is meant."""
+        parts = [name, *asking.path.values()]
+        # Relative, so that it also holds where a proxy serves the page below a path of its own.
+        home = "../" * (len(parts) - 1) or "./"
+        where = f"{home}#/{'/'.join(quote(part, safe='') for part in parts)}"
+        return Answer(
+            value=Raw(body=b"", media=MEDIA[".html"]), status=HTTPStatus.FOUND, headers={"Location": where}
+        )
+
+    return lead
+
+
+async def me(asking: Asking) -> Answer:
+    """Who is asking, by the token that was shown, and how much that one may."""
+    caller = asking.caller
+    assert caller is not None, "a route that is not open is answered to callers only"
+    scope = Scope.OPERATE if caller.may(Scope.OPERATE) else Scope.READ
+    return Answer(value={"name": caller.name, "scope": scope.value})
+
+
+async def _file(asking: Asking, name: str) -> Answer:
+    """A file, or a short word that it is the one the browser has.
+
+    Raises:
+        Unknown: there is no such file.
+    """
+    known = await asyncio.to_thread(files)
+    if name not in known:
+        raise Unknown("the dashboard has no such file")
+    file = known[name]
+    headers = {"Cache-Control": KEPT, "ETag": file.tag, "Vary": "Accept-Encoding"}
+    if file.tag in _words(asking.headers.get("If-None-Match")):
+        return Answer(value=Raw(body=b"", media=file.media), status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if file.packed is not None and "gzip" in _words(asking.headers.get("Accept-Encoding")):
+        headers["Content-Encoding"] = "gzip"
+        return Answer(value=Raw(body=file.packed, media=file.media), headers=headers)
+    return Answer(value=Raw(body=file.plain, media=file.media), headers=headers)
+
+
+def _read(path: Path) -> File:
+    plain = path.read_bytes()
+    packed = gzip.compress(plain, mtime=0) if len(plain) >= SMALLEST_PACKED else None
+    tag = f'W/"{sha256(plain).hexdigest()[:16]}"'
+    return File(media=MEDIA[path.suffix], plain=plain, packed=packed, tag=tag)
+
+
+def _words(header: str | None) -> list[str]:
+    """What a header lists, each without what it says of its weight."""
+    return [word.split(";")[0].strip() for word in (header or "").split(",")]
+
+
+PAGE_ROUTES: tuple[Route, ...] = (
+    read("/", page, Scope.OPEN),
+    read("/static/{file}", static, Scope.OPEN),
+    read("/static/{folder}/{file}", static, Scope.OPEN),
+    read("/static/{folder}/{part}/{file}", static, Scope.OPEN),
+    read("/alerts", leading_to("alerts"), Scope.OPEN),
+    read("/alerts/{id}", leading_to("alerts"), Scope.OPEN),
+    read("/digests", leading_to("digests"), Scope.OPEN),
+    read("/digests/{date}", leading_to("digests"), Scope.OPEN),
+    read("/reports", leading_to("reports"), Scope.OPEN),
+    read("/reports/{company}/{date}", leading_to("reports"), Scope.OPEN),
+    read("/api/me", me),
+)

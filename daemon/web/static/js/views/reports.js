@@ -1,0 +1,131 @@
+/* Reports: those of a date, and one with why it stands as it does and what was kept of it. */
+
+import { act } from "../api.js";
+import { refresh, use } from "../cache.js";
+import { confirm } from "../dialogs.js";
+import { el } from "../dom.js";
+import { count, dateName, foreign, moment, words } from "../format.js";
+import { badge, card, deed, facts, heading, quiet, table, when } from "../parts.js";
+import { go, to } from "../router.js";
+import { session } from "../session.js";
+
+const SHOWN = 500;
+const UNSETTLED = ["failed", "unknown"];
+
+export const title = (one, two) => (two ? `Report of ${one}, ${two}` : "Reports");
+
+export const draw = (first, second) => (second ? one(first, second) : ofDate(first));
+
+function ofDate(date) {
+  const query = date ? `&date=${encodeURIComponent(date)}` : "";
+  const reports = use(`api/reports?limit=${SHOWN}${query}`);
+  const on = date ?? reports.value?.[0]?.date;
+  return [
+    heading(on ? `Reports of ${on}` : "Reports", null, dateChoice(on)),
+    card(on ? dateName(on) : "By company", { id: "by-company", wide: true }, when(reports, (rows) => (rows.length
+      ? [reportTable(rows), reports.total > rows.length ? quiet(`The first ${count(rows.length)} of ${count(reports.total)}.`) : null]
+      : quiet("No reports are owed for this date.")))),
+  ];
+}
+
+function dateChoice(on) {
+  const input = el("input", { type: "date", id: "date", value: on ?? "", onchange: (event) => event.target.value && go("reports", event.target.value) });
+  return el("div", { class: "field inline" }, el("label", { for: "date" }, "Date"), input);
+}
+
+function reportTable(rows) {
+  return table("Reports by company", ["Company", "State", "Deadline", "Delivered", "Attempts", "By", "Problem"], rows.map((it) => el("tr", { "data-key": it.companyId },
+    el("th", { scope: "row" }, el("a", { href: to("reports", it.companyId, it.date) }, foreign(it.companyId))),
+    el("td", { "data-head": "State" }, badge(it.status)), el("td", { "data-head": "Deadline" }, moment(it.deadlineAt)),
+    el("td", { "data-head": "Delivered" }, moment(it.deliveredAt)), el("td", { "data-head": "Attempts" }, count(it.attempts)),
+    el("td", { "data-head": "By" }, it.channel ?? "–"), el("td", { "data-head": "Problem" }, it.error || it.reason ? foreign(it.error ?? it.reason, { class: "cut", title: it.error ?? it.reason }) : "–"))));
+}
+
+function one(company, date) {
+  const place = `${encodeURIComponent(company)}/${encodeURIComponent(date)}`;
+  const report = use(`api/reports/${place}`);
+  const why = use(`api/why/${place}`);
+  const back = { href: to("reports", date), text: `Reports of ${date}` };
+  if (report.value === null) return [heading(`${company}, ${date}`, back), when(report, () => null)];
+  const it = report.value;
+  return [
+    heading(it.report?.companyName ?? company, back, badge(it.status)),
+    el("p", { class: "lead" }, dateName(it.date), it.advice ? el("span", { class: "advice-line" }, " What to do: ", foreign(it.advice)) : null),
+    el("div", { class: "grid" },
+      card("Why", { id: "why", aside: el("div", { class: "deeds" }, deeds(it)) }, when(why, chain)),
+      card("Delivery", { id: "delivery" }, facts([
+        ["Delivered", it.deliveredAt ? moment(it.deliveredAt, { isExact: true }) : null], ["Deadline", moment(it.deadlineAt)], ["Channel", it.channel],
+        ["Attempts", count(it.attempts)], ["Written by", it.rung], ["Error", it.error ? foreign(it.error) : null], ["Reason", it.reason ? foreign(it.reason) : null],
+        ["Message id", it.stableId ? el("code", {}, it.stableId) : null]])),
+      copyCard(it)),
+  ];
+}
+
+/** What decided it, then every link of the chain with its time. */
+function chain(why) {
+  return [
+    el("p", {}, badge(why.status), " ", foreign(why.because ?? "")),
+    el("ol", { class: "chain" }, why.links.map((it) => el("li", {}, moment(it.at, { isExact: true }), " ", el("code", {}, it.event), " ", it.detail ? foreign(it.detail) : null))),
+  ];
+}
+
+function copyCard(it) {
+  if (!it.report && !it.text) return card("The report", { id: "copy", wide: true }, quiet("Nothing was kept of it."));
+  const { facts: figures = {}, tables = {}, prose } = it.report ?? {};
+  return card("The report", { id: "copy", wide: true },
+    prose ? el("div", { class: "prose" }, prose.split(/\n{2,}/).map((part) => el("p", {}, foreign(part)))) : null,
+    Object.keys(figures).length ? figureTable(figures) : null,
+    Object.entries(tables).map(([name, rows]) => [el("h3", {}, foreign(name)), rowTable(name, rows)]),
+    it.text ? el("details", {}, el("summary", {}, "As it was sent, as text"), el("pre", { tabindex: "0" }, foreign(it.text))) : null);
+}
+
+function figureTable(figures) {
+  return table("Figures", ["Figure", "Value"], Object.entries(figures).map(([name, value]) => el("tr", {},
+    el("th", { scope: "row" }, foreign(words(name))), el("td", { "data-head": "Value", class: "figure" }, cell(value)))), { className: "narrow" });
+}
+
+function rowTable(name, rows) {
+  if (!rows.length) return quiet("No rows.");
+  const columns = Object.keys(rows[0]);
+  return table(name, columns.map((it) => foreign(words(it))), rows.map((row) => el("tr", {}, columns.map((it) => el("td", { "data-head": words(it) }, cell(row[it]))))));
+}
+
+const cell = (value) => (typeof value === "number" ? count(value) : value === null || value === undefined ? "–" : foreign(String(value)));
+
+function deeds(it) {
+  if (UNSETTLED.includes(it.status)) {
+    return [deed("It has arrived", () => askResolve(it, "delivered"), { id: "resolve-delivered" }), deed("Send again", () => askResolve(it, "resend"), { id: "resolve-resend", isGrave: it.status === "unknown" })];
+  }
+  return it.deliveredAt || it.status === "excused" ? null : [deed("Make it now", () => askEnsure(it), { id: "ensure", isPrimary: true })];
+}
+
+const news = () => refresh((path) => path.startsWith("api/reports") || path.startsWith("api/why") || path === "api/today");
+
+function askResolve(it, word) {
+  const isResend = word === "resend";
+  confirm({
+    title: isResend ? "Send this report again?" : "Has this report arrived?",
+    text: isResend && it.status === "unknown" ? "Nobody knows whether it has arrived. It may come twice." : "Your word is kept with your name.",
+    verb: isResend ? "Send it again" : "It has arrived",
+    isGrave: isResend && it.status === "unknown",
+    act: async () => {
+      await act(`api/reports/${encodeURIComponent(it.companyId)}/${encodeURIComponent(it.date)}/resolve`, { as: word, by: session.me?.name ?? "operator" });
+      news();
+    },
+    done: "Noted.",
+  });
+}
+
+function askEnsure(it) {
+  confirm({
+    title: `Make the report of ${it.companyId} now?`,
+    text: "What has been delivered is not sent again.",
+    verb: "Make it now",
+    act: async () => {
+      await act("api/reports/ensure", { date: it.date, company: it.companyId });
+      news();
+    },
+    done: `The report of ${it.companyId} is being made.`,
+  });
+}
+
