@@ -123,6 +123,8 @@ class App:
             Keeper(home, clock, self.alerts, backup_of(ledger, home)),
             Broom(store, clock, self.alerts, timedelta(days=config.queue.history_days)),
             *self.reports.parts,
+            self.feed,
+            coverage_feed,
             *([] if ledger is None else [Attic(ledger, home, clock, lambda: self.config)]),
             *(make(lambda: self._services) for make in prepared.parts.values()),
         ]

@@ -7,6 +7,7 @@ from daemon.context import Context
 from daemon.engine.handler import Outcome, handler
 from daemon.reports.calendar import timing_of
 from daemon.reports.ensuring import ensure
+from daemon.reports.owing import last_pass
 from handlers.reporting.run import Wish
 from handlers.reporting.working import done, make_reports, with_writer
 from handlers.reporting.writer import Writer
@@ -55,7 +56,8 @@ async def backup_reports(ctx: Context) -> Outcome:
         now = ctx.house.clock.now()
         days = days_of(now)
         stuck, overdue = await left_lying(ledger, now)
-        ensured = await ensure(ledger, days, timing=timing_of(ctx.house.config), now=now)
+        timing, since = timing_of(ctx.house.config), last_pass(ctx.house.store)
+        ensured = await ensure(ledger, days, timing=timing, now=now, since=since)
         found = Found(missing=ensured.planned, failed=ensured.reopened, stuck=stuck, overdue=overdue)
         if found.total:
             await _tell(ctx, found)

@@ -1,17 +1,20 @@
 """Say every morning how everything is: coverage, components, what failed and why, and what to do."""
 
 import asyncio
+from collections.abc import Sequence
 
 from daemon.context import Context
 from daemon.dispatch.silences import ageing
 from daemon.engine.handler import Done, HandlerError, Outcome, handler
 from daemon.notify.base import Message
-from daemon.reports import certificates
+from daemon.reports.certificates import write
+from daemon.reports.closing import seal_the_ended
 from daemon.reports.health import Health, examine
 from handlers.health_message import as_message, as_text
 from state.codec import to_pretty_json
 from state.disk import write_whole
 from state.ledger.errors import LedgerError
+from state.ledger.records import Certificate
 from state.records import Delivery, DeliveryState, Severity
 
 ALERT = "health.critical"
@@ -20,49 +23,56 @@ FOLDER = "health"
 
 @handler("daily-health", cron="0 8 * * *", section="reports", timeout="5m", max_attempts=3, deadline="1h")
 async def daily_health(ctx: Context) -> Outcome:
-    """Examine everything, seal the newest date, write the report, send it, alert what is critical."""
+    """Examine everything, seal what has ended and the newest date, tell of it, alert what is critical."""
     house = ctx.house
     silences = ageing(house.store.silences.values(), house.clock.now())
     health = await examine(house, silences, deep=True)
-    certificate = await _certify(ctx, health)
-    file = await _written(ctx, health, certificate)
+    sealed = await _certify(ctx, health)
+    file = await _written(ctx, health, sealed)
     await _alert(ctx, health)
-    delivery = await _send(ctx, as_message(health, certificate, message_id=f"health-{ctx.task.id}"))
+    delivery = await _send(ctx, as_message(health, sealed, message_id=f"health-{ctx.task.id}"))
     return Done(
         status=health.status.value,
         coverage=None if health.coverage is None else health.coverage.percent,
         critical=len(health.critical),
-        certificate=certificate,
+        certificate=_newest(sealed, health),
+        certified=[it.date.isoformat() for it in sealed],
         file=file,
         channel=None if delivery is None else delivery.channel,
         outcome=None if delivery is None else delivery.state.value,
     )
 
 
-async def _certify(ctx: Context, health: Health) -> str | None:
-    """Write the certificate of the date that the report speaks of; its hash, or None where there is none."""
-    if ctx.house.ledger is None or health.coverage is None:
-        return None
+async def _certify(ctx: Context, health: Health) -> list[Certificate]:
+    """Seal the dates before that have ended since their last certificate, then the one the report is of."""
+    house, sealed = ctx.house, list[Certificate]()
+    if house.ledger is None or health.coverage is None:
+        return sealed
+    on, now = health.coverage.date, house.clock.now()
     try:
-        made = await certificates.write(
-            ctx.house.ledger, ctx.house.home, health.coverage.date, ctx.house.clock.now()
-        )
+        sealed += await seal_the_ended(house.ledger, house.home, on, now)
+        sealed.append(await write(house.ledger, house.home, on, now))
     except (LedgerError, OSError) as error:
         # A morning without a certificate is still to hear how things are; the next one writes it.
         ctx.log.error("certificate.unwritten", extra={"fields": {"error": str(error)}})  # noqa: TRY400
-        return None
-    return made.hash
+    return sealed
 
 
-async def _written(ctx: Context, health: Health, certificate: str | None) -> str | None:
+def _newest(sealed: Sequence[Certificate], health: Health) -> str | None:
+    """The hash of the certificate of the date that the report is of; None where it could not be written."""
+    on = None if health.coverage is None else health.coverage.date
+    return next((it.hash for it in sealed if it.date == on), None)
+
+
+async def _written(ctx: Context, health: Health, sealed: Sequence[Certificate]) -> str | None:
     """Keep the report in the logs, for people and for programs; where it is."""
     folder = ctx.house.home.logs / FOLDER
     path = folder / f"health-{health.at:%Y-%m-%d}.json"
 
     def write() -> None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        write_whole(path.with_suffix(".txt"), as_text(health, certificate).encode())
-        write_whole(path, to_pretty_json({**health.as_row(), "certificate": certificate}) + b"\n")
+        write_whole(path.with_suffix(".txt"), as_text(health, sealed).encode())
+        write_whole(path, to_pretty_json({**health.as_row(), "certificate": _newest(sealed, health)}) + b"\n")
 
     try:
         await asyncio.to_thread(write)

@@ -1,10 +1,14 @@
 """The daily health as a message and as a text."""
 
+from collections.abc import Sequence
+
 from daemon.notify.base import Entry, Message
+from daemon.reports.certificates import line_of
 from daemon.reports.components import State
 from daemon.reports.health import Health
 from daemon.reports.kpis import Kpi
 from daemon.reports.patterns import Rates
+from state.ledger.records import Certificate
 from state.records import Severity
 
 NAMES = {
@@ -13,10 +17,12 @@ NAMES = {
     "recovery": "Recovery",
     "alertDelivery": "Alert delivery",
 }
+ALERTS_TOLD = 5
+CAUSES_TOLD = 3
 SEVERITIES = {State.DOWN: Severity.CRITICAL, State.DEGRADED: Severity.WARNING}
 
 
-def as_message(health: Health, certificate: str | None, *, message_id: str) -> Message:
+def as_message(health: Health, certificates: Sequence[Certificate], *, message_id: str) -> Message:
     """What the team is told in the morning; the same health always makes the same message."""
     return Message(
         id=message_id,
@@ -24,16 +30,16 @@ def as_message(health: Health, certificate: str | None, *, message_id: str) -> M
         title=title_of(health),
         text="\n\n".join(_paragraphs(health)),
         severity=SEVERITIES.get(health.status),
-        facts=(*(_kpi(it) for it in health.kpis), *_counts(health), *_seal(certificate)),
+        facts=(*(_kpi(it) for it in health.kpis), *_counts(health), *_seals(certificates)),
         entries=tuple(Entry(title=it.text, note=it.command) for it in health.recommendations),
         created_at=health.at,
     )
 
 
-def as_text(health: Health, certificate: str | None) -> str:
+def as_text(health: Health, certificates: Sequence[Certificate]) -> str:
     """The same for a terminal and the file."""
     lines = [title_of(health), "", *_paragraphs(health), ""]
-    facts = (*(_kpi(it) for it in health.kpis), *_counts(health), *_seal(certificate))
+    facts = (*(_kpi(it) for it in health.kpis), *_counts(health), *_seals(certificates))
     lines += [f"{name}: {value}" for name, value in facts]
     lines += ["", "Components:"]
     lines += [
@@ -50,9 +56,11 @@ def as_text(health: Health, certificate: str | None) -> str:
 
 def title_of(health: Health) -> str:
     """The one line: how it is, and the coverage."""
-    covered = ""
-    if health.coverage is not None and health.coverage.percent is not None:
-        covered = f", {health.coverage.percent:g} % of the reports of {health.coverage.date.isoformat()}"
+    covered, coverage = "", health.coverage
+    if coverage is not None and coverage.percent is not None:
+        covered = f", {coverage.percent:g} % of the reports of {coverage.date.isoformat()}"
+        if coverage.pending:
+            covered += f" so far, {coverage.pending:,} still to come"
     return f"Health: {health.status.value}{covered}"
 
 
@@ -61,13 +69,24 @@ def _paragraphs(health: Health) -> list[str]:
     found = ["; ".join(ailing) + "." if ailing else "Every component answers as it should."]
     if health.critical:
         found.append("Critical: " + "; ".join(health.critical) + ".")
+    if health.grave_alerts:
+        told = "; ".join(it.summary for it in health.grave_alerts[:ALERTS_TOLD])
+        more = len(health.grave_alerts) - ALERTS_TOLD
+        found.append(f"Open alerts: {told}{f'; and {more:,} more' if more > 0 else ''}.")
     if health.silences:
         found.append("Silences in force: " + "; ".join(health.silences) + ".")
     week = health.rates.get(7)
     if week is not None and week.patterns:
-        causes = "; ".join(f"{it.cause} ({it.count:,})" for it in week.patterns[:3])
-        found.append(f"What reports failed of in 7 days: {causes}.")
+        found.append(_causes(week))
     return found
+
+
+def _causes(week: Rates) -> str:
+    """What attempts failed of, and whether that has cost anybody the report."""
+    causes = "; ".join(f"{it.cause} ({it.count:,})" for it in week.patterns[:CAUSES_TOLD])
+    lost = week.failed + week.unknown
+    end = f"{lost:,} of them ended failed or unknown" if lost else "none of them was lost by it"
+    return f"In 7 days an attempt failed for {week.troubled:,} reports, and {end}. Of what: {causes}."
 
 
 def _kpi(kpi: Kpi) -> tuple[str, str]:
@@ -84,13 +103,14 @@ def _counts(health: Health) -> list[tuple[str, str]]:
     told = (
         f"{coverage.delivered:,} of {coverage.expected:,}; {coverage.degraded:,} by the template,"
         f" {coverage.excused:,} excused, {coverage.missing:,} missing, {coverage.failed:,} failed,"
-        f" {coverage.unknown:,} unknown"
+        f" {coverage.unknown:,} unknown, {coverage.pending:,} still to come"
     )
     return [("Delivered", told)]
 
 
-def _seal(certificate: str | None) -> list[tuple[str, str]]:
-    return [] if certificate is None else [("Certificate", certificate[:16])]
+def _seals(certificates: Sequence[Certificate]) -> list[tuple[str, str]]:
+    """One line for each that was written this morning: the newest date, and those that have ended since."""
+    return [("Certificate", line_of(it)) for it in certificates]
 
 
 def _rates(rates: Rates) -> list[str]:

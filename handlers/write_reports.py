@@ -9,6 +9,7 @@ from daemon.engine.handler import HandlerError, Outcome, handler
 from daemon.reports.asking import plan_asked
 from daemon.reports.calendar import timing_of
 from daemon.reports.ensuring import ensure
+from daemon.reports.owing import last_pass
 from handlers.reporting.run import Wish
 from handlers.reporting.working import done, make_reports, with_writer
 from handlers.reporting.writer import Writer
@@ -29,8 +30,12 @@ async def write_reports(ctx: Context) -> Outcome:
     async def work(ledger: Ledger, writer: Writer) -> Outcome:
         ensured = 0
         if ctx.task.args.get("why") == ENSURE and wish.dates:
-            now, timing = ctx.house.clock.now(), timing_of(ctx.house.config)
-            made = await ensure(ledger, wish.dates, wish.companies, timing=timing, now=now)
+            now, timing, since = (
+                ctx.house.clock.now(),
+                timing_of(ctx.house.config),
+                last_pass(ctx.house.store),
+            )
+            made = await ensure(ledger, wish.dates, wish.companies, timing=timing, now=now, since=since)
             asked = await plan_asked(ledger, wish.dates, wish.companies, timing, now)
             ensured = made.planned + made.reopened + asked
         return done(await make_reports(ctx, writer, wish), ensured=ensured)

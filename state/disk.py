@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 TEMP_SUFFIX = ".tmp"
+PROOF = bytes(4096)  # a block: less may fit where no file does
 
 
 def write_atomically(path: Path, data: bytes, *, previous: Path | None = None, mode: int = 0o640) -> None:
@@ -44,6 +45,15 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o640) -> None:
         with contextlib.suppress(OSError):
             temp.unlink()
         raise
+
+
+def prove_writable(folder: Path) -> None:
+    """Write a small file into a folder, down to the disk, and take it away again. OSError: it cannot be."""
+    path = folder / f".proof{TEMP_SUFFIX}"
+    try:
+        _write_synced(path, PROOF, 0o600)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def keep_aside(path: Path, now: datetime) -> Path:

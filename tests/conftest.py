@@ -21,7 +21,7 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that mostly wait, on half of the workers: the others have the processors meanwhile.
+    """Begin with the tests that mostly wait, on half of the workers; the rest has the processors meanwhile.
 
     Each worker begins with its part of the list, and ends with what it takes from the others' parts.
     """

@@ -81,6 +81,8 @@ def trigger(
             force_of=force,
             key=key,
         )
+        if delay and not is_dry:
+            call.note("nightdesk: no daemon is running; the plan begins when its time has come and one does")
         if is_dry or delay:
             return made
         return {**made, **await operations.emergency.drive(made["planId"])}

@@ -47,7 +47,7 @@ def queues(call: Call) -> None:
 @click.option("--date", "day", type=DateType(), help="Which date.  [the newest that is due]")
 @pass_call
 def post_completion(call: Call, day: date | None) -> int:
-    """Look at every delivered report of a date: kept, not empty, of that date and company, of usual size.
+    """Look at every report of a date: delivered, kept, not empty, of that date and company, of usual size.
 
     Exit 1: at least one is not as it should be.
     """

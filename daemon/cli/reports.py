@@ -59,6 +59,8 @@ def listing(call: Call, day: date | None, status: str | None, limit: int | None)
     asked = {"date": day, "status": status}
     rows, total = ask_or_do(call, lambda: _pages(call, "/api/reports", asked, wanted), work, is_looking=True)
     _tell_rows(call, rows, total, "No reports.")
+    if not rows and day is None and not call.is_json:
+        call.note("of the newest date that is due; --date names another")
 
 
 @reports.command()

@@ -271,6 +271,16 @@ class HttpSection(Section):
         default=100, description="Connections at once, but for event streams; the oldest idle one makes room."
     )
     max_streams: Annotated[int, whole(1, 10_000)] = Field(default=256, description="Event streams at once.")
+    failures_per_minute: Annotated[int, whole(1, 100_000)] = Field(
+        default=10,
+        description="Wrong tokens from one address in a minute, before nobody new is let in from it.",
+    )
+    operating_per_minute: Annotated[int, whole(1, 100_000)] = Field(
+        default=120, description="Calls that do something, for each token in a minute."
+    )
+    emergency_per_minute: Annotated[int, whole(1, 100_000)] = Field(
+        default=10, description="Emergency triggers, for each token in a minute."
+    )
 
     @property
     def has_token(self) -> bool:

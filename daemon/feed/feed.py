@@ -67,6 +67,11 @@ class Feed:
         self._is_changed = False
         self._look_s = self._beat_s = self._heard_s = self._clock.monotonic()
 
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return self._hub.count
+
     def note(self) -> None:
         """Something was committed."""
         if self._seen is not None and not self._is_changed:

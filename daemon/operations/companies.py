@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from daemon.config.problems import nearest, quoted
 from daemon.operations.refusals import Unfit, Unknown, fit_person, fit_reason
 from daemon.reports.calendar import Timing, local_date, timing_of
-from daemon.reports.planner import REFUSED, SHRUNK, Planner, plan_one, plan_since
+from daemon.reports.planner import REFUSED, SHRUNK, Planner, plan_one, plan_since, tell_of_shrinking
 from daemon.reports.roster import Imported, import_roster
 from daemon.reports.roster_file import RosterUnreadable
 from state.codec import as_camel
@@ -64,11 +64,16 @@ class CompanyOperations:
         except RosterUnreadable as error:
             raise Unfit(f"{source}: {error}") from None
         if done.change.is_applied:
+            # Should the ledger go away in the midst of what follows, the planner does it.
+            app.reports.roster_changed()
             await self._note("roster.imported", source, who, None, _counts(done))
             await plan_since(self._ledger, app.store, self._timing, app.clock.now(), is_full=True)
             await app.alerts.resolve(SHRUNK)
             if not done.refused:
                 await app.alerts.resolve(REFUSED)
+        elif done.is_shrinking and not is_trial:
+            # Whoever imports every night by a script is not there to read the answer.
+            await tell_of_shrinking(app.alerts, source, done.change)
         refused = [{"line": it.line, "reason": it.reason} for it in done.refusals]
         return {**_counts(done), "refused": refused}
 

@@ -15,13 +15,14 @@ from daemon.reports import certificates, resolving
 from daemon.reports.calendar import DAY, local_date
 from daemon.reports.causes import Account, Heard, account_of, newest_day
 from daemon.reports.copies import copy_of
-from daemon.reports.coverage import PAGE, coverage_of, coverages, is_overdue, newest_date
+from daemon.reports.coverage import coverage_of, coverages, newest_date
+from daemon.reports.lacking import lacking
 from state.codec import as_camel
 from state.database import StoreError
 from state.home import Home
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
-from state.ledger.records import DELIVERED, FINAL, Key, Obligation, Status
+from state.ledger.records import Key, Obligation, Status
 
 if TYPE_CHECKING:
     from daemon.app import App
@@ -37,8 +38,6 @@ AT_ONCE_S = 3.0  # how long the status as a whole waits for its one line of cove
 NEARBY = 1000  # company ids that a mistyped one is compared with
 # Alerts of a single company, which somebody's word on its report ends.
 OF_ONE_REPORT = ("report.failed", "report.unknown")
-# Whoever has no report and will not get one by himself, or should have it by now.
-WITHOUT = frozenset(Status) - DELIVERED - {Status.EXCUSED}
 
 Enqueue = Callable[[str, Mapping[str, Any], str | None, float], Awaitable[dict[str, Any]]]
 
@@ -73,16 +72,12 @@ class ReportOperations:
         They were never planned, are too late, failed or unknown; by company.
         """
         ledger, on, now = self._ledger, await self._day(on), self._app.clock.now()
+        found = await lacking(ledger, on, now, after=after, limit=limit)
         covered = await coverage_of(ledger, on, now)
-        rows = [_absent_row(one, on) for one in await ledger.missing(on, after=after, limit=limit)]
-        lacking = 0
-        while lacking < limit and (
-            page := await ledger.obligations(on, statuses=WITHOUT, after=after, limit=PAGE)
-        ):
-            found = [_row(one) for one in page if one.status in FINAL or is_overdue(one, now)]
-            rows, lacking, after = rows + found, lacking + len(found), page[-1].company_id
-        in_order = sorted(rows, key=lambda row: str(row["companyId"]))[:limit]
-        return in_order, covered.unknown + covered.failed + covered.missing
+        rows = [
+            _absent_row(it.company_id, on) if it.obligation is None else _row(it.obligation) for it in found
+        ]
+        return rows, covered.unknown + covered.failed + covered.missing
 
     async def show(self, company_id: str, on: date | None) -> dict[str, Any]:
         """One report: its row, why it stands as it does, and the copy that was kept. Raises as `why`."""

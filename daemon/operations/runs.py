@@ -1,4 +1,4 @@
-"""What can be asked of runs and reports over time: those of one schedule, and how all of them fared by date."""
+"""What can be asked of runs and reports over time: those of one schedule, and how all fared by date."""
 
 import asyncio
 import sqlite3

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from daemon.config.sections import LlmProvider
+from daemon.config.reporting import ProviderSection
 from daemon.reports.coverage import Coverage
 from daemon.reports.queues import queues_of
 from daemon.reports.recent import Recent
@@ -35,9 +35,7 @@ class TodayOperations:
     def __init__(self, app: "App", channels: "ChannelOperations") -> None:
         self._app = app
         self._channels = channels
-        self._recent: Recent[dict[str, Any]] = Recent(
-            app.clock, self._looked, self._version, lasts_s=FRESH_S
-        )
+        self._recent: Recent[dict[str, Any]] = Recent(app.clock, self._looked, self._version, lasts_s=FRESH_S)
 
     async def glance(self) -> dict[str, Any]:
         """Everything that today's page needs; without reports, or where the ledger is away, less of it."""
@@ -146,7 +144,7 @@ def _channel(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _provider(
-    provider: LlmProvider, note: str | None, alerts: Iterable[Alert], now: datetime
+    provider: ProviderSection, note: str | None, alerts: Iterable[Alert], now: datetime
 ) -> dict[str, Any]:
     """A provider of language models: `resting` while it is left alone."""
     until = _rests_until(note)

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,11 @@ from daemon.operations.companies import CompanyOperations
 from daemon.operations.emergency import EmergencyOperations
 from daemon.operations.health import HealthOperations
 from daemon.operations.metrics import MetricOperations
+from daemon.operations.readiness import Readiness
 from daemon.operations.refusals import Unfit, Unknown, fit_args, fit_key, fit_reason, parse_until
 from daemon.operations.reports import ReportOperations
+from daemon.operations.runs import RunOperations
+from daemon.operations.today import TodayOperations
 from state.codec import as_camel, to_json
 from state.digest_file import FileState, file_name
 from state.intake import Intake
@@ -42,14 +46,21 @@ class Operations:
         self.alerts = AlertOperations(app)
         self.channels = ChannelOperations(app)
         self.emergency = EmergencyOperations(app)
-        self.health = HealthOperations(app)
+        self.runs = RunOperations(app)
+        self.today = TodayOperations(app, self.channels)
+        self.readiness = Readiness(app)
+        self.health = HealthOperations(app, self.runs)
         self.metrics = MetricOperations(app)
         self.companies = CompanyOperations(app)
         self.reports = ReportOperations(app, self.enqueue)
 
-    @property
-    def is_ready(self) -> bool:
-        return self._app.is_ready
+    def listen(self, last_id: str | None) -> AsyncIterator[bytes]:
+        """What happens from now on, as server-sent events; with an id also what was missed since that one."""
+        return self._app.feed.listen(last_id)
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, for whoever counts how often or how long."""
+        return self._app.clock.monotonic()
 
     @property
     def is_live(self) -> bool:
@@ -76,14 +87,21 @@ class Operations:
         known = self._app.store.schedules
         return [as_camel(known[name]) for name in self._app.plan.schedules if name in known]
 
-    async def tasks(self, limit: int = 100, state: str | None = None) -> tuple[list[dict[str, Any]], int]:
-        """Unfinished tasks, first come first, and how many there are of that state in all."""
+    async def tasks(
+        self, limit: int = 100, state: str | None = None, after: str | None = None
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Unfinished tasks, first come first, and how many there are of that state in all.
+
+        With `after` those that came later than the task of that id, which may have ended meanwhile.
+        """
         tasks = self._app.store.tasks
-        if state is None:
+        if state is None and after is None:
             return [as_camel(task) for task in first(tasks.values(), limit)], len(tasks)
-        wanted = _known_state(state)
-        found = [task for task in tasks.values() if task.state is wanted]
-        return [as_camel(task) for task in found[:limit]], len(found)
+        wanted = None if state is None else _known_state(state)
+        found = [task for task in tasks.values() if wanted in (None, task.state)]
+        # Ids grow with the time at which tasks were made, which is the order they are kept in.
+        begin = bisect_right(found, after, key=lambda task: task.id) if after is not None else 0
+        return [as_camel(task) for task in found[begin : begin + limit]], len(found)
 
     async def history(self) -> list[dict[str, Any]]:
         """The last 50 runs, newest last."""
@@ -188,11 +206,12 @@ class Operations:
         refused = [{"index": it.line, "reason": it.reason} for it in intake.refusals]
         return {"added": added.added, "duplicates": added.duplicates, "refused": refused}
 
-    async def digests(self, limit: int = 50) -> list[dict[str, Any]]:
-        """The digests by date, newest first."""
+    async def digests(self, limit: int = 50, before: date | None = None) -> list[dict[str, Any]]:
+        """The digests by date, newest first; with `before` those of earlier dates."""
         days: dict[date, list[Batch]] = {}
         for batch in await self._app.digests.listing(DIGESTS_SHOWN):
-            days.setdefault(batch.date, []).append(batch)
+            if before is None or batch.date < before:
+                days.setdefault(batch.date, []).append(batch)
         return [_digest_row(day, batches) for day, batches in list(days.items())[:limit]]
 
     async def digest(self, day: date | None) -> dict[str, Any]:

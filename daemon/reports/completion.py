@@ -1,15 +1,16 @@
-"""Looks at what was delivered on a date: whether each kept report is there, whole, and the right one."""
+"""Looks at the reports of a date: whether each is delivered, and as it was kept whole and the right one."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from daemon.reports.company import ID
+from daemon.reports.lacking import lacking
 from state.codec import NotJson, from_json
 from state.ledger.base import Ledger
 from state.ledger.records import DELIVERED, Obligation
@@ -29,7 +30,7 @@ class Flaw:
     """One thing that is wrong with one report."""
 
     company_id: str
-    what: str  # "missing", "empty", "unreadable", "wrong-date", "wrong-company", "size", "duplicate"
+    what: str  # what is wrong: "undelivered", or "missing", "empty", "size" and others of a kept copy
     detail: str
 
     def as_row(self) -> dict[str, Any]:
@@ -63,8 +64,8 @@ class Review:
         }
 
 
-async def review(ledger: Ledger, logs: Path, on: date) -> Review:
-    """Look at every report of a date that is delivered.
+async def review(ledger: Ledger, logs: Path, on: date, now: datetime) -> Review:
+    """Look at every report of a date that is delivered, and name those that should be and are not.
 
     Raises:
         LedgerError: the ledger does not answer.
@@ -81,7 +82,18 @@ async def review(ledger: Ledger, logs: Path, on: date) -> Review:
             if one.stable_id is None or seen[one.stable_id] > 1:
                 what = f"the id {one.stable_id} belongs to another report too" if one.stable_id else "no id"
                 found.add(Flaw(company_id=one.company_id, what="duplicate", detail=what))
+    await _add_undelivered(found, ledger, now)
     return found
+
+
+async def _add_undelivered(found: Review, ledger: Ledger, now: datetime) -> None:
+    after = ""
+    while page := await lacking(ledger, found.date, now, after=after, limit=PAGE):
+        after = page[-1].company_id
+        for it in page:
+            one = it.obligation
+            said = "nothing was planned" if one is None else one.error or one.status.value
+            found.add(Flaw(company_id=it.company_id, what="undelivered", detail=said))
 
 
 def _flaws_in(logs: Path, on: date, page: Sequence[Obligation]) -> list[Flaw]:

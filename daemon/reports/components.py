@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from daemon.clock import Clock
@@ -19,6 +20,7 @@ from daemon.reports.redis_link import RedisLink, cautions
 from daemon.watch.alerts import Alerts
 from state.codec import parse_time, time_text
 from state.database import StoreError
+from state.disk import prove_writable
 from state.home import Home
 from state.ledger.base import Ledger
 from state.store import Store
@@ -26,7 +28,8 @@ from state.store import Store
 CHECKED_NOTE = "healthCheckedAt"
 RUNNING_NOTE = "runningSince"
 HEARTBEAT_NOTE = "lastHeartbeatAt"
-TRY_S = 8.0  # what all channels together may take
+ANSWER_S = 4.0  # what a part may take to answer; a connection that hangs is let go of in 2 s more
+TRY_S = 6.0  # what all channels together may take
 LITTLE_FREE, HARDLY_FREE = 0.10, 0.02
 LOOP_ALERTS = ("loop.dead", "loop.failing")
 
@@ -78,16 +81,29 @@ class Component:
 
 
 async def components_of(house: House, *, deep: bool) -> list[Component]:
-    """Ask every part, side by side; with `deep` every channel is tried too, without a message."""
+    """Ask every part, side by side; with `deep` every channel is tried too, without a message.
+
+    Ends within 8 s, whatever hangs: what is broken is to be known within 10 s, also by who asks each second.
+    """
     redis = house.config.redis
     found = await asyncio.gather(
-        _state(house),
+        _within(_state(house), "state"),
         _ledger(house),
         _redis(house, None if redis is None else RedisLink(redis.url)),
+        _within(_disk(house), "disk"),
         _channels(house, deep=deep),
     )
-    state, ledger, redis_found, channels = found
-    return [state, _scheduler(house), ledger, redis_found, _disk(house), _llm(house), *channels]
+    state, ledger, redis_found, disk, channels = found
+    return [state, _scheduler(house), ledger, redis_found, disk, _llm(house), *channels]
+
+
+async def _within(asked: Awaitable[Component], name: str) -> Component:
+    """What a part answers in time."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await asked
+    except TimeoutError:
+        return Component(name=name, state=State.DOWN, detail=f"no answer within {ANSWER_S:g} s")
 
 
 async def _state(house: House) -> Component:
@@ -148,22 +164,33 @@ async def _linked(
 ) -> Component:
     began_s = house.clock.monotonic()
     try:
-        facts = await link.probe(house.clock.now())
+        async with asyncio.timeout(ANSWER_S):
+            facts = await link.probe(house.clock.now())
+    except TimeoutError:
+        return Component(name=name, state=State.DOWN, detail=f"no answer within {ANSWER_S:g} s")
     except LinkDown as down:
         return Component(name=name, state=State.DOWN, detail=str(down))
     state, detail = said(facts)
     return Component(name=name, state=state, latency_ms=_passed_ms(house, began_s), detail=detail)
 
 
-def _disk(house: House) -> Component:
+async def _disk(house: House) -> Component:
+    """Whether the disk of the home takes a file, and how much room there is for more."""
+    folder, began_s = house.home.folder, house.clock.monotonic()
     try:
-        usage = shutil.disk_usage(house.home.folder)
+        usage = await asyncio.to_thread(_tried_disk, folder)
     except OSError as error:
-        detail = f"{house.home.folder}: {error.strerror}"
+        detail = f"{folder} takes no file: {error.strerror}"
         return Component(name="disk", state=State.DOWN, detail=detail)
     free = usage.free / usage.total if usage.total else 0.0
-    detail = f"{usage.free / 1e9:,.1f} GB free, {free:.0%} of the disk of {house.home.folder}"
-    return Component(name="disk", state=disk_state(free), detail=detail)
+    detail = f"{usage.free / 1e9:,.1f} GB free, {free:.0%} of the disk of {folder}"
+    took_ms = _passed_ms(house, began_s)
+    return Component(name="disk", state=disk_state(free), latency_ms=took_ms, detail=detail)
+
+
+def _tried_disk(folder: Path) -> "shutil._ntuple_diskusage":
+    prove_writable(folder)
+    return shutil.disk_usage(folder)
 
 
 def disk_state(free: float) -> State:

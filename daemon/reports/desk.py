@@ -59,6 +59,11 @@ class ReportsDesk:
         if self._planner is not None:
             self._planner.adopt()
 
+    def roster_changed(self) -> None:
+        """Have the planner look at once: what is ahead is brought up to what the roster says now."""
+        if self._planner is not None:
+            self._planner.wake()
+
     async def close(self) -> None:
         """Let go of the links."""
         await self.links.close()

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from daemon.reports.calendar import Timing, obligation_for
+from daemon.reports.calendar import DAY, Timing
+from daemon.reports.unplanned import plan_missing
 from state.ledger.base import Ledger
 from state.ledger.records import Company, Key, Obligation, Status
 
@@ -16,7 +17,7 @@ BESIDE = 64  # companies read along with those asked for
 class Ensured:
     """What was done."""
 
-    planned: int = 0  # obligations that were not there, excused ones included
+    planned: int = 0  # reports that nobody had planned; who is excused lacks none
     reopened: int = 0  # that had failed
 
 
@@ -27,42 +28,24 @@ async def ensure(
     *,
     timing: Timing,
     now: datetime,
+    since: datetime | None,
 ) -> Ensured:
     """Plan what is missing and open again what failed, for some companies or all.
 
-    What is delivered, excused or unknown stays as it is; nothing is sent by this.
+    What is delivered, excused or unknown stays as it is; nothing is sent by this. `since`: the last pass of
+    the planner.
 
     Raises:
         LedgerError: the ledger failed; what was done until then holds, and may be done again.
     """
     wanted = None if companies is None else frozenset(companies)
-    versions = await ledger.roster_versions(1)
-    version = versions[0].version if versions else 0
     planned = reopened = 0
     for day in sorted(set(dates)):
-        planned += await _plan(ledger, day, wanted, timing, version, now)
+        planned += len(
+            await plan_missing(ledger, day, timing, now, since=since, company_ids=wanted, ahead=DAY)
+        )
         reopened += await _reopen(ledger, day, wanted, now)
     return Ensured(planned=planned, reopened=reopened)
-
-
-async def _plan(
-    ledger: Ledger,
-    day: date,
-    wanted: frozenset[str] | None,
-    timing: Timing,
-    version: int,
-    now: datetime,
-) -> int:
-    planned = 0
-    after = ""
-    while missing := await ledger.missing(day, after=after):
-        after = missing[-1]
-        ids = [it for it in missing if wanted is None or it in wanted]
-        known = await companies_of(ledger, ids)
-        owed = [obligation_for(it, day, timing, roster_version=version, now=now) for it in known.values()]
-        if owed:
-            planned += await ledger.plan(owed, now)
-    return planned
 
 
 async def companies_of(ledger: Ledger, ids: Collection[str]) -> dict[str, Company]:

@@ -1,7 +1,7 @@
 """How everything is, put together: components, coverage, failure rates, figures, and what to do."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from state.records import Alert, Severity
 
 SPANS = (7, 30)  # days
 WEEK = timedelta(days=7)
+COUNT_S = 20.0  # a month of a hundred thousand companies
 GRAVE = (Severity.ERROR, Severity.CRITICAL)
 # Without these nothing goes out at all.
 VITAL = ("state", "scheduler", "ledger", "disk")
@@ -91,38 +92,70 @@ class Health:
         return {**self.coverage.as_row(), "failures": rates}
 
 
-async def examine(house: House, silences: Sequence[str] = (), *, deep: bool = False) -> Health:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is counted over days; it costs more than asking the components, and changes less."""
+
+    coverage: Coverage | None = None
+    rates: Mapping[int, Rates] = field(default_factory=dict)
+    times: AlertTimes | None = None
+
+
+async def examine(
+    house: House,
+    silences: Sequence[str] = (),
+    *,
+    deep: bool = False,
+    figures: Callable[[], Awaitable[Figures]] | None = None,
+) -> Health:
     """Measure everything now; with `deep` every channel is tried too. Raises nothing of what it finds.
 
-    `silences` are those in force, a line each.
+    `silences` are those in force, a line each; `figures` gives those that may be a moment old.
     """
     now = house.clock.now()
     components = await components_of(house, deep=deep)
-    coverage, rates = await _reports_of(house.ledger, now)
-    times = await _alert_times(house, now)
-    found = Health(
+    # One that has just not answered would take as long again to say so.
+    is_away = any(it.name == "ledger" and it.state is State.DOWN for it in components)
+    found = await _without_reports(house) if is_away else await _figured(house, figures)
+    health = Health(
         at=now,
         components=tuple(components),
-        coverage=coverage,
-        rates=rates,
-        kpis=tuple(kpis(coverage, rates.get(7), times)),
+        coverage=found.coverage,
+        rates=found.rates,
+        kpis=tuple(kpis(found.coverage, found.rates.get(7), found.times)),
         grave_alerts=tuple(_grave(house.alerts)),
         silences=tuple(silences),
     )
-    return replace(found, recommendations=tuple(advised(found)))
+    return replace(health, recommendations=tuple(advised(health)))
 
 
-async def _reports_of(ledger: Ledger | None, now: datetime) -> tuple[Coverage | None, dict[int, Rates]]:
-    """What the ledger tells; nothing where there is none, or none that answers: its component says why."""
-    if ledger is None:
-        return None, {}
+async def figures_of(house: House) -> Figures:
+    """Count what is counted over days.
+
+    Raises:
+        LedgerError: the ledger does not answer.
+        TimeoutError: not in time.
+    """
+    now, ledger = house.clock.now(), house.ledger
+    times = await _alert_times(house, now)
+    async with asyncio.timeout(COUNT_S):
+        on = None if ledger is None else await newest_date(ledger, now)
+        if ledger is None or on is None:
+            return Figures(times=times)
+        coverage = await coverage_of(ledger, on, now)
+        return Figures(coverage=coverage, rates=await _rates(ledger, on, SPANS), times=times)
+
+
+async def _figured(house: House, figures: Callable[[], Awaitable[Figures]] | None) -> Figures:
+    """The figures; none where there is no ledger that answers: its component says why."""
     try:
-        on = await newest_date(ledger, now)
-        if on is None:
-            return None, {}
-        return await coverage_of(ledger, on, now), await _rates(ledger, on, SPANS)
-    except LedgerError:
-        return None, {}
+        return await (figures_of(house) if figures is None else figures())
+    except (LedgerError, TimeoutError):
+        return await _without_reports(house)
+
+
+async def _without_reports(house: House) -> Figures:
+    return Figures(times=await _alert_times(house, house.clock.now()))
 
 
 async def _rates(ledger: Ledger, until: date, spans: Sequence[int]) -> dict[int, Rates]:

@@ -50,6 +50,7 @@ class Rates:
     late: int
     degraded: int
     patterns: tuple[Pattern, ...]
+    troubled: int = 0  # of which an attempt failed, whatever became of them
 
     @property
     def first_attempt_percent(self) -> float | None:
@@ -101,6 +102,7 @@ def rates_of(tallies: Iterable[Tally], days: int) -> Rates:
         unknown=statuses[Status.UNKNOWN],
         late=statuses[Status.DELIVERED_LATE],
         degraded=statuses[Status.DELIVERED_DEGRADED],
+        troubled=total,
         patterns=tuple(
             Pattern(cause=cause, count=count, share=round(100 * count / total, 1))
             for cause, count in causes.most_common(MOST_PATTERNS)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from io import BufferedReader
@@ -11,23 +11,16 @@ from pathlib import Path
 
 from daemon.clock import Clock
 from daemon.config import Config
-from daemon.reports.calendar import (
-    DAY,
-    Timing,
-    absence_of,
-    joinings,
-    local_date,
-    obligation_for,
-    timing_of,
-)
+from daemon.reports.calendar import DAY, Timing, absence_of, local_date, timing_of
+from daemon.reports.owing import PLANNED_NOTE, Pass, begun, last_pass, owed_on
 from daemon.reports.roster import Imported, Refusal, import_roster
 from daemon.reports.roster_file import RosterUnreadable
 from daemon.watch.alerts import Alerts
-from state.codec import parse_time, time_text
+from state.codec import time_text
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
-from state.ledger.records import Company, Obligation, Status
-from state.records import Severity, replace
+from state.ledger.records import Company, Obligation, RosterChange, Status
+from state.records import Severity
 from state.store import Store
 
 log = logging.getLogger(__name__)
@@ -36,28 +29,17 @@ PLAN_EVERY = timedelta(hours=1)
 RETRY = timedelta(seconds=30)  # the ledger is away
 PAGE = 1000
 ROWS_AT_ONCE = 2000
-VERSIONS = 100  # of the roster, to tell when somebody joined
 # After a longer absence of the daemon the days before are not written down: nobody wants those reports.
 LONGEST_GAP = timedelta(days=31)
 # Nobody who left so many days ago has anything planned.
 LEFT_LONG_AGO = 3 * DAY
+# Days from today that may be written for who was in a zone further east, where tomorrow comes sooner: zones
+# lie up to 26 hours apart.
+AHEAD_ELSEWHERE = (2, 3)
 REFUSED = "roster.refused"
 SHRUNK = "roster.shrunk"
-PLANNED_NOTE = "reports.plannedAt"
 ROSTER_NOTE = "reports.roster"  # hash of the file that was taken over last
 REFUSALS_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """What one pass over the roster leans on."""
-
-    timing: Timing
-    now: datetime
-    since: datetime | None  # when the pass before was made; what lies between was missed
-    joined: Mapping[date, datetime]  # by joining date, the instant of the import
-    version: int
-    changed_at: datetime | None  # when the roster was changed, if that was after the pass before
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +59,9 @@ async def plan_all(
     what is planned and not begun; one that is not leaves out companies whose date has not changed since.
     It may be cut off anywhere and made again: a company and date are there once.
     """
-    about = await _begun(ledger, timing, now, since)
+    about = await begun(ledger, timing, now, since)
+    # Somebody else may have changed the roster, on another machine.
+    is_full = is_full or about.changed_at is not None
     new = changed = 0
     after = ""
     while page := await ledger.companies(after=after, limit=PAGE):
@@ -85,8 +69,8 @@ async def plan_all(
         owed = [one for company in page for one in owed_to(company, about, is_full=is_full)]
         for start in range(0, len(owed), ROWS_AT_ONCE):
             part = owed[start : start + ROWS_AT_ONCE]
-            new += await ledger.plan([one for one, is_absent in part if not is_absent], now)
-            changed += await ledger.replan([one for one, _ in part], now) if is_full else 0
+            new += await ledger.plan([it.obligation for it in part if it.is_new], now)
+            changed += await ledger.replan([it.obligation for it in part], now) if is_full else 0
     return Planned(new, changed)
 
 
@@ -95,10 +79,10 @@ async def plan_one(ledger: Ledger, company: Company, timing: Timing, now: dateti
 
     What is owed no longer is not tried again either; what is being worked on is finished.
     """
-    owed = owed_to(company, await _begun(ledger, timing, now, None), is_full=True)
-    await ledger.plan([one for one, is_absent in owed if not is_absent], now)
-    await ledger.replan([one for one, _ in owed], now)
-    for one, _ in owed:
+    owed = owed_to(company, await begun(ledger, timing, now, None), is_full=True)
+    await ledger.plan([it.obligation for it in owed if it.is_new], now)
+    await ledger.replan([it.obligation for it in owed], now)
+    for one in (it.obligation for it in owed):
         known = None if one.reason is None else await ledger.obligation(one.key)
         if known is not None and known.status is Status.DUE and known.deadline_at > now:
             await ledger.excuse([one.key], one.reason or "", now)
@@ -108,9 +92,7 @@ async def plan_since(
     ledger: Ledger, store: Store, timing: Timing, now: datetime, *, is_full: bool
 ) -> Planned:
     """Make the pass that follows the last one of this home, and note it."""
-    noted = store.note(PLANNED_NOTE)
-    since = parse_time(noted) if noted else None
-    planned = await plan_all(ledger, timing, now, since=since, is_full=is_full)
+    planned = await plan_all(ledger, timing, now, since=last_pass(store), is_full=is_full)
     if planned.new or planned.changed:
         fields = {"new": planned.new, "changed": planned.changed}
         log.info("planner.planned", extra={"fields": fields})
@@ -118,55 +100,33 @@ async def plan_since(
     return planned
 
 
-async def _begun(ledger: Ledger, timing: Timing, now: datetime, since: datetime | None) -> Pass:
-    versions = await ledger.roster_versions(VERSIONS)
-    newest = versions[0] if versions else None
-    is_changed = newest is not None and (since is None or newest.imported_at >= since)
-    return Pass(
-        timing=timing,
-        now=now,
-        since=since,
-        joined=joinings(versions),
-        version=newest.version if newest else 0,
-        changed_at=newest.imported_at if newest and is_changed else None,
-    )
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What a company is owed for a date, and whether to write it down where nothing is written yet."""
+
+    obligation: Obligation
+    is_new: bool
 
 
-def owed_to(company: Company, about: Pass, *, is_full: bool) -> list[tuple[Obligation, bool]]:
-    """What a company is owed for the dates of a pass, each with whether it is off the roster then."""
+def owed_to(company: Company, about: Pass, *, is_full: bool) -> list[Owed]:
+    """What a company is owed for the dates of a pass; on a full one also for those that may be written."""
     today = local_date(company, about.now)
     if company.left_on is not None and today >= company.left_on + LEFT_LONG_AGO:
         return []
-    joined_at = None if company.joined_on is None else about.joined.get(company.joined_on)
-    first = _first_date(company, today, about, joined_at)
+    first = _first_date(company, today, about)
     if not is_full and about.since is not None and first == today == local_date(company, about.since):
         return []
-    owed = []
-    for offset in range((today - first).days + 2):
-        day = first + offset * DAY
-        one = obligation_for(
-            company, day, about.timing, roster_version=about.version, now=about.now, joined_at=joined_at
-        )
-        owed.append((_judged(one, about), absence_of(company, day) is not None))
+    days = [first + DAY * n for n in range((today - first).days + 2)]
+    owed = [Owed(owed_on(company, day, about), absence_of(company, day) is None) for day in days]
+    if is_full:
+        ahead = [today + DAY * n for n in AHEAD_ELSEWHERE]
+        owed += [Owed(owed_on(company, day, about), is_new=False) for day in ahead]
     return owed
 
 
-def _judged(one: Obligation, about: Pass) -> Obligation:
-    """As it is owed; or excused where the roster was changed only after its deadline.
-
-    Had it been owed before, the pass before would have written it, and what is written stays. So a
-    company that is made active again at noon has not missed its report of the morning.
-    """
-    changed_at = about.changed_at
-    if one.status is not Status.PLANNED or changed_at is None or one.deadline_at > changed_at:
-        return one
-    reason = f"not owed before the roster changed at {changed_at:%Y-%m-%d %H:%M} UTC, after the deadline"
-    return replace(one, status=Status.EXCUSED, reason=reason)
-
-
-def _first_date(company: Company, today: date, about: Pass, joined_at: datetime | None) -> date:
+def _first_date(company: Company, today: date, about: Pass) -> date:
     """Today; or an earlier date that no pass has seen: after an absence, or for who has just joined."""
-    since, joined_on = about.since, company.joined_on
+    since, joined_on, joined_at = about.since, company.joined_on, about.joined_at(company)
     if joined_on is None:
         return today
     if joined_at is not None and about.now - joined_at < DAY and (since is None or joined_at >= since):
@@ -270,14 +230,7 @@ class Planner:
         else:
             await self._alerts.resolve(REFUSED)
         if imported.is_shrinking:
-            await self._alerts.fire(
-                SHRUNK,
-                severity=Severity.ERROR,
-                summary=f"{path.name} would take {change.departed:,} of {change.present:,} companies off the"
-                " roster; it was not taken over",
-                details={"departed": change.departed, "present": change.present, "path": str(path)},
-                advice=f"nightdesk companies import {path} --yes, if they are meant to leave",
-            )
+            await tell_of_shrinking(self._alerts, str(path), change)
             return
         await self._alerts.resolve(SHRUNK)
         counts = {"added": change.added, "changed": change.changed, "departed": change.departed}
@@ -293,6 +246,19 @@ class Planner:
             details={"path": str(path), "rows": rows},
             advice=f"nightdesk companies import {path} --dry-run names every bad row",
         )
+
+
+async def tell_of_shrinking(alerts: Alerts, source: str, change: RosterChange) -> None:
+    """Alert that a roster was not taken over, since too many would leave."""
+    name = Path(source).name
+    await alerts.fire(
+        SHRUNK,
+        severity=Severity.ERROR,
+        summary=f"{name} would take {change.departed:,} of {change.present:,} companies off the roster;"
+        " it was not taken over",
+        details={"departed": change.departed, "present": change.present, "path": source},
+        advice=f"nightdesk companies import {source} --yes, if they are meant to leave",
+    )
 
 
 def _hash_of(file: BufferedReader, channels: list[str]) -> str:

@@ -16,7 +16,7 @@ LONGEST_S = 60.0
 class Recent(Generic[T]):
     """Asks anew where the version of what it asks of has changed, or the answer has grown old.
 
-    An answer that took long to get is good for longer: for twenty times as long as it took.
+    An answer that took long to get is good for longer: for `share` times as long as it took.
     """
 
     def __init__(
@@ -26,11 +26,13 @@ class Recent(Generic[T]):
         version: Callable[[], object],
         *,
         lasts_s: float,
+        share: float = SHARE,
     ) -> None:
         self._clock = clock
         self._ask = ask
         self._version = version
         self._lasts_s = lasts_s
+        self._share = share
         self._asking = asyncio.Lock()
         self._answer: tuple[T] | None = None
         self._asked_of: object = None
@@ -42,7 +44,7 @@ class Recent(Generic[T]):
         if self._answer is None:
             return None
         age_s = self._clock.monotonic() - self._asked_s
-        if age_s < min(SHARE * self.took_s, LONGEST_S):
+        if age_s < min(self._share * self.took_s, LONGEST_S):
             return self._answer
         is_good = age_s < self._lasts_s and self._asked_of == self._version()
         return self._answer if is_good else None

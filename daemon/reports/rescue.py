@@ -20,6 +20,7 @@ from daemon.reports.emergency import (
     judge,
     rows_of,
 )
+from daemon.reports.owing import last_pass
 from daemon.reports.sweep import ATTEMPTS, WRITE_REPORTS
 from daemon.reports.unplanned import plan_missing
 from daemon.watch.alerts import Alerts
@@ -95,9 +96,9 @@ class Rescue:
             await self._run(taken, now)
 
     async def _begin(self, plan: Plan, now: datetime) -> Plan | None:
-        timing = timing_of(self._config())
+        timing, since = timing_of(self._config()), last_pass(self._store)
         for day in plan.dates:
-            await plan_missing(self._ledger, day, timing, now, company_ids=plan.scope)
+            await plan_missing(self._ledger, day, timing, now, since=since, company_ids=plan.scope)
         await self._ledger.mark_due(now)
         first = await self._canary_of(plan, now)
         run = {"startedAt": time_text(now), "canary": {it.company_id: it.attempts for it in first}}

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,6 +14,7 @@ FIELDS = ("id", "name", "timezone", "recipients", "channel", "deadline", "active
 MOST_ROWS = 1_000_000
 LONGEST_ROW = 64 * 1024  # bytes of JSON; two hundred addresses take a quarter of it
 PIECE = 64 * 1024
+MOST_LINES = 50  # of a row of CSV; a cell may hold a list of addresses, one a line
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What tells where a JSON value ends. A quote that is never closed ends with its line, as JSON has it.
@@ -197,27 +199,68 @@ class _Joined(io.RawIOBase):
 def _csv_rows(begin: bytes, file: BinaryIO) -> Iterator[Row]:
     # What is no UTF-8 stays visible as surrogates, so that it spoils its own row only.
     buffered = io.BufferedReader(_Joined(begin, file), PIECE)
-    reader = csv.reader(io.TextIOWrapper(buffered, "utf-8", errors="surrogateescape", newline=""))
+    lines = _Lines(io.TextIOWrapper(buffered, "utf-8", errors="surrogateescape", newline=""))
     header: list[str] | None = None
-    before = 0
     while True:
+        line = lines.begin()
         try:
-            cells = next(reader)
+            cells = next(csv.reader(lines))
         except StopIteration:
             return
         except csv.Error as error:
             if header is None:
-                raise RosterUnreadable(f"line {reader.line_num}: {error}") from None
-            yield Row(before + 1, None, f"not CSV: {error}; is a quote missing?")
-            before = reader.line_num
+                raise RosterUnreadable(f"line {line}: {error}") from None
+            yield Row(line, None, f"not CSV: {error}; is a quote missing?")
+            lines.read_again()
             continue
-        line, before = before + 1, reader.line_num
         if not any(cell.strip() for cell in cells):
             continue
         if header is None:
             header = _header_of(cells, line)
+        elif len(lines.row) > 1 and (len(cells) != len(header) or not _is_closed(lines.row)):
+            yield Row(line, None, "a quote is missing on this line")
+            lines.read_again()
         else:
             yield _csv_row(header, cells, line)
+
+
+class _Lines:
+    """The lines of a CSV. An open quote takes in the rows behind it, and they can be read again."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.row: list[str] = []
+        self._text = text
+        self._again: deque[str] = deque()
+        self._line = 1
+
+    def begin(self) -> int:
+        """Begin with another row; the line it is on."""
+        self._line += len(self.row)
+        self.row = []
+        return self._line
+
+    def read_again(self) -> None:
+        """Give out once more what followed the first line of the row."""
+        self._again.extendleft(reversed(self.row[1:]))
+        del self.row[1:]
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.row) == MOST_LINES:
+            raise csv.Error(f"a row of more than {MOST_LINES} lines")
+        self.row.append(self._again.popleft() if self._again else next(self._text))
+        return self.row[-1]
+
+
+def _is_closed(lines: list[str]) -> bool:
+    """Whether every quote in a row of several lines is where it belongs; the reader takes the end for one."""
+    try:
+        list(csv.reader(lines, strict=True))
+    except csv.Error:
+        return False
+    return True
 
 
 def _header_of(cells: list[str], line: int) -> list[str]:

@@ -13,6 +13,7 @@ from daemon.config import Config
 from daemon.context import Enqueue
 from daemon.engine.queue import QueueFull
 from daemon.reports.calendar import DAILY_REPORTS, DAY, timing_of
+from daemon.reports.owing import last_pass
 from daemon.reports.unplanned import plan_missing
 from daemon.watch.alerts import Alerts
 from state.database import StoreError
@@ -171,11 +172,11 @@ class Sweep:
         if self._is_first:
             self._is_first = False
             return set()
-        timing, missing = timing_of(config), set[Key]()
+        timing, since, missing = timing_of(config), last_pass(self._store), set[Key]()
         # All dates that have begun somewhere, or have just ended.
         for day in sorted({now.date() - DAY, now.date(), (now + FURTHEST_EAST).date()}):
             left = MOST_PLANNED - len(missing)
-            planned = await plan_missing(self._ledger, day, timing, now, most=left)
+            planned = await plan_missing(self._ledger, day, timing, now, since=since, most=left)
             missing |= {one.key for one in planned}
         if missing:
             log.warning("sweep.planned", extra={"fields": {"missing": len(missing)}})

@@ -1,14 +1,14 @@
 """Who is owed a report and has no obligation written down: the check on the planner, and its stand-in."""
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from daemon.reports.calendar import Timing, joinings, local_date, obligation_for
+from daemon.reports.calendar import Timing, local_date
+from daemon.reports.owing import begun, owed_on
 from state.ledger.base import Ledger
 from state.ledger.records import Company, Obligation, Status
 
 PAGE = 1000
-VERSIONS = 100  # of the roster, to tell when somebody joined
 
 
 async def plan_missing(
@@ -17,35 +17,30 @@ async def plan_missing(
     timing: Timing,
     now: datetime,
     *,
+    since: datetime | None,
     company_ids: Collection[str] | None = None,
     most: int = 1_000_000,
+    ahead: timedelta = timedelta(0),
 ) -> list[Obligation]:
     """Write what nobody has planned of a date that has begun for the company; what is owed of it.
 
-    With `most` it ends after about so many; what is left is found by the next call.
+    `since`: the last pass of the planner. With `ahead` a date is taken that begins by so much later. With
+    `most` it ends after about so many; what is left is found by the next call.
 
     Raises:
         LedgerError: the ledger does not answer; what is written by then stays.
     """
     if not await ledger.count_missing(day):
         return []
-    versions = await ledger.roster_versions(VERSIONS)
-    version, joined = versions[0].version if versions else 0, joinings(versions)
+    about = await begun(ledger, timing, now, since)
     written: list[Obligation] = []
     after = ""
     while len(written) < most and (page := await _page(ledger, day, after)):
         after = page[-1].id
         owed = [
-            obligation_for(
-                company,
-                day,
-                timing,
-                roster_version=version,
-                now=now,
-                joined_at=None if company.joined_on is None else joined.get(company.joined_on),
-            )
+            owed_on(company, day, about)
             for company in page
-            if day <= local_date(company, now) and (company_ids is None or company.id in company_ids)
+            if day <= local_date(company, now) + ahead and (company_ids is None or company.id in company_ids)
         ]
         await ledger.plan(owed, now)
         written += [one for one in owed if one.status is Status.PLANNED]

@@ -116,7 +116,7 @@ class Door:
     def __init__(self, config: "Callable[[], Config]", clock: "Clock") -> None:
         self._config = config
         self._clock = clock
-        self._attempts = Attempts()
+        self._attempts = Attempts(config().http.failures_per_minute)
         self._paces = Paces()
         self._read: Config | None = None
         self._keyring = Keyring(())
@@ -137,10 +137,15 @@ class Door:
         if entry is not Entry.ADMITTED:
             raise self._refusal(entry, scope, shut_s)
         if caller is not None and limit is not None:
-            wait_s = self._paces.take(caller.name, limit, self._clock.monotonic())
-            if wait_s:
-                raise _too_often(f"{limit.per_minute} {limit.name} calls a minute are the most", wait_s)
+            self._keep_pace(caller, limit)
         return caller
+
+    def _keep_pace(self, caller: Caller, limit: Limit) -> None:
+        http = self._config().http
+        most = http.emergency_per_minute if limit is Limit.EMERGENCY else http.operating_per_minute
+        wait_s = self._paces.take(caller.name, limit, most, self._clock.monotonic())
+        if wait_s:
+            raise _too_often(f"{most} {limit.value} calls a minute are the most", wait_s)
 
     def _take_config(self) -> None:
         """A reload changes the tokens and names at once."""

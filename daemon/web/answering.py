@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
 from aiohttp import web
 
-from daemon.operations import Operations
+from daemon.operations import Operations, fit_key
 from daemon.web import replies
 from daemon.web.admission import Visit
 from daemon.web.asking import Asking
@@ -15,10 +16,14 @@ from daemon.web.caller import Caller, Scope
 from daemon.web.connections import PROBLEM_OF_NOISE, Connection
 from daemon.web.pacing import Limit
 from daemon.web.problems import RETRY_AFTER_S, Refusal, detail_of, status_of
+from daemon.web.query import read_query
+from daemon.web.replays import Call, Replays
+from daemon.web.route import Route
 from daemon.web.routing import Match, Router
 
 log = logging.getLogger(__name__)
 
+KEY_HEADER = "Idempotency-Key"
 BODY_S = 10.0  # a body that drips is given up on: aiohttp itself would wait for ever
 
 
@@ -31,10 +36,14 @@ class Admitting(Protocol):
 class Answering:
     """Answers every request of one listener."""
 
-    def __init__(self, operations: Operations, router: Router, door: Admitting) -> None:
+    def __init__(
+        self, operations: Operations, router: Router, door: Admitting, now_s: Callable[[], float]
+    ) -> None:
         self._operations = operations
         self._router = router
         self._door = door
+        self._now_s = now_s
+        self._replays = Replays()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; errors too, since a request that fails must not take its connection along."""
@@ -68,22 +77,51 @@ class Answering:
         )
         caller = self._door.admit(visit, route.scope, route.limit)
         body = b"" if route.body is None else await read_body(request, route.most_bytes)
-        asking = Asking(
-            operations=self._operations,
-            path=match.names,
-            query=request.query,
-            body=body,
-            headers=request.headers,
-            last_event_id=request.headers.get("Last-Event-ID"),
-            caller=caller,
-        )
         try:
-            response = await replies.send(request, await route.answer(asking))
+            asking = Asking(
+                operations=self._operations,
+                path=match.names,
+                given=read_query(route.query, request.query),
+                body=body,
+                headers=request.headers,
+                idempotency_key=key_of(request.headers.get(KEY_HEADER)),
+                last_event_id=request.headers.get("Last-Event-ID"),
+                caller=caller,
+            )
+            response = await self._once(request, route, asking)
         except Exception as error:
             _note(match, caller, status_of(error))
             raise
         _note(match, caller, response.status)
         return response
+
+    async def _once(self, request: web.BaseRequest, route: Route, asking: Asking) -> web.StreamResponse:
+        """Answer; what bears a key and was answered before is not done again."""
+        if asking.idempotency_key is None or asking.caller is None or route.scope is not Scope.OPERATE:
+            return await replies.send(request, route, await route.answer(asking))
+        call = Call(asking.caller.name, request.method, request.path, asking.idempotency_key)
+        # How long a caller waits is no part of what is asked for.
+        query = sorted(item for item in request.query.items() if item[0] != "wait")
+        asked = repr(query).encode() + b"\n" + asking.body
+        before = self._replays.begin(call, asked, self._now_s())
+        # A route with a key of its own knows for good what it has done, and says how it stands now.
+        if before is not None and not route.is_keyed:
+            return replies.replayed(before)
+        try:
+            response = await replies.send(request, route, await route.answer(asking))
+        except BaseException:
+            self._replays.drop(call)
+            raise
+        self._replays.end(call, replies.kept(response))
+        return response
+
+
+def key_of(header: str | None) -> str | None:
+    """The key of a call; in quotes or without. Unfit: it is empty, too long, or not printable."""
+    if header is None:
+        return None
+    text = header.strip()
+    return fit_key(text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text)
 
 
 async def read_body(request: web.BaseRequest, most_bytes: int) -> bytes:
@@ -119,7 +157,9 @@ def _refused(request: web.BaseRequest, error: Exception) -> web.Response:
         log.error("request.failed", exc_info=error, extra={"fields": fields})
     elif status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
-    return replies.refusal(status, detail_of(error, status), request.path, headers)
+    # What was not read of a body would else be taken for the next request.
+    has_more = request.body_exists and not request.content.at_eof()
+    return replies.refusal(status, detail_of(error, status), request.path, headers, is_last=has_more)
 
 
 def _note(match: Match, caller: Caller | None, status: int) -> None:

@@ -10,13 +10,16 @@ from daemon.web.answers import Lead, work
 from daemon.web.asking import Answer, Asking
 from daemon.web.companies import COMPANY_ROUTES
 from daemon.web.emergency import EMERGENCY_ROUTES
+from daemon.web.events import EVENT_ROUTES
 from daemon.web.health import HEALTH_ROUTES
 from daemon.web.metrics import METRIC_ROUTES
+from daemon.web.openapi import described
 from daemon.web.pages import PAGE_ROUTES
 from daemon.web.paging import after, page, page_at
 from daemon.web.query import choice, day, flag, wait, whole
 from daemon.web.reports import REPORT_ROUTES
 from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read
+from daemon.web.runs import RUN_ROUTES
 from state.records import Task, TaskState
 
 ITEMS_BODY = 1024 * 1024
@@ -62,10 +65,14 @@ async def livez(asking: Asking) -> Answer:
 
 
 async def readyz(asking: Asking) -> Answer:
-    """Say whether work is taken and done."""
-    if asking.operations.is_ready:
+    """Say whether work is taken and begun, and whether somebody would hear if it failed."""
+    lacks = await asking.operations.readiness.lacks()
+    if not lacks:
         return Answer(value={"status": "ready"})
-    return Answer(value={"status": "not ready"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    # What it is says more than anybody may know.
+    is_known = asking.caller is not None and asking.caller.may(Scope.READ)
+    value = {"status": "not ready", **({"lacks": lacks} if is_known else {})}
+    return Answer(value=value, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def status(asking: Asking) -> Answer:
@@ -166,10 +173,10 @@ LIMIT = whole("limit", "How many rows at most.", DEFAULT_ROWS, MOST_ROWS)
 ACCEPTED = HTTPStatus.ACCEPTED
 PROMISED = (work.Promise, work.Finished)
 
-ROUTES: tuple[Route, ...] = (
-    read("/livez", livez, Scope.OPEN, gives=work.Alive),
-    read("/readyz", readyz, Scope.OPEN, gives=work.Alive),
-    read("/api/status", status, gives=work.Status),
+TABLE: tuple[Route, ...] = (
+    read("/livez", livez, Scope.OPEN, gives=work.Alive, when_down=work.Alive),
+    read("/readyz", readyz, Scope.OPEN, gives=work.Alive, when_down=work.NotReady),
+    read("/api/status", status, gives=work.Overview),
     read("/api/schedules", schedules, gives=list[work.Schedule]),
     do(
         "/api/schedules/{name}/trigger",
@@ -213,8 +220,12 @@ ROUTES: tuple[Route, ...] = (
     *ALERT_ROUTES,
     *EMERGENCY_ROUTES,
     *HEALTH_ROUTES,
+    *EVENT_ROUTES,
+    *RUN_ROUTES,
     *METRIC_ROUTES,
     *PAGE_ROUTES,
     *COMPANY_ROUTES,
     *REPORT_ROUTES,
 )
+
+ROUTES = described(TABLE)

@@ -74,7 +74,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent back: a value that becomes JSON, `Raw` or a `Stream`; of a page, how many rows there are."""
+    """What is sent back: a value that becomes JSON, `Raw` or a `Stream`; of a page, where it goes on."""
 
     value: Any
     status: int | None = None  # None: as the route has it

@@ -11,8 +11,6 @@ from daemon.web.pacing import Limit
 from daemon.web.route import Answering, Body, Reason, Route, Short, do, read
 
 Minutes = Annotated[float, Meta(ge=0, le=1440)]
-# Nobody is in so much of a hurry that more would help.
-EMERGENCY = Limit("emergency", 10)
 PLAN = "/api/reports/emergency/plans/{id}"
 
 
@@ -72,12 +70,12 @@ async def _triggered(asking: Asking, company_id: str | None) -> Answer:
 
 def _triggering(path: str, answer: Answering) -> Route:
     made = (shapes.KeptPlan, shapes.Plan)
-    return do(path, answer, NewRescue, gives=made, status=HTTPStatus.ACCEPTED, limit=EMERGENCY)
+    return do(path, answer, NewRescue, gives=made, status=HTTPStatus.ACCEPTED, limit=Limit.EMERGENCY)
 
 
 EMERGENCY_ROUTES: tuple[Route, ...] = (
     _triggering("/api/reports/emergency/companies/{companyId}/trigger-report", trigger_report),
     _triggering("/api/reports/emergency/trigger-all-reports", trigger_all_reports),
     read(PLAN, plan, gives=shapes.Plan),
-    do(PLAN, cancel_plan, NewCancelling, gives=shapes.Plan, limit=EMERGENCY, method="DELETE"),
+    do(PLAN, cancel_plan, NewCancelling, gives=shapes.Plan, limit=Limit.EMERGENCY, method="DELETE"),
 )

@@ -14,4 +14,4 @@ async def events(asking: Asking) -> Answer:
     return Answer(value=Stream(pieces=pieces, media=MEDIA), headers=UNBUFFERED)
 
 
-EVENT_ROUTES: tuple[Route, ...] = (read("/api/events", events),)
+EVENT_ROUTES: tuple[Route, ...] = (read("/api/events", events, gives=MEDIA.partition(";")[0]),)

@@ -7,6 +7,7 @@ TOTAL_HEADER = "X-Total-Count"  # how many rows there are, where only some are s
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 SECURITY: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
+    "Server": "nightdesk",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",

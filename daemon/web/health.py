@@ -1,6 +1,13 @@
 """The routes of the health: how everything is, and trying what the daemon relies on."""
 
+from http import HTTPStatus
+
+from daemon.reports.components import State
+from daemon.web.answers import alerts, reports, work
+from daemon.web.answers import health as shapes
 from daemon.web.asking import Answer, Asking
+from daemon.web.caller import Scope
+from daemon.web.query import day, flag
 from daemon.web.route import Body, Route, Short, do, read
 
 
@@ -11,8 +18,15 @@ class NewLinkCheck(Body):
 
 
 async def health(asking: Asking) -> Answer:
-    """How every component is, measured now: `deep=1` tries every channel too, without a message."""
-    return Answer(value=await asking.operations.health.now(deep=bool(asking.count("deep", 0, 1))))
+    """How every component is, at most a second ago; without a token no more than the word for all of it.
+
+    503 as long as any component is down, whatever else still works; what is merely degraded is a 200.
+    """
+    is_known = asking.caller is not None and asking.caller.may(Scope.READ)
+    found = await asking.operations.health.now(deep=is_known and asking.given["deep"])
+    down = any(it["status"] == State.DOWN for it in found["components"].values())
+    status = HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK
+    return Answer(value=found if is_known else {"status": found["status"]}, status=status)
 
 
 async def check_link(asking: Asking) -> Answer:
@@ -26,15 +40,25 @@ async def queues(asking: Asking) -> Answer:
 
 
 async def completion(asking: Asking) -> Answer:
-    """Whether each delivered report of a `date`, or of the newest, was kept whole and is the right one."""
-    named = asking.query.get("date")
-    on = None if named is None else asking.day(named)
-    return Answer(value=await asking.operations.health.completion(on))
+    """Whether each delivered report of a date was kept whole and is the right one."""
+    return Answer(value=await asking.operations.health.completion(asking.given["date"]))
 
 
 HEALTH_ROUTES: tuple[Route, ...] = (
-    read("/api/reports/system/health", health),
-    read("/api/queues", queues),
-    read("/api/completion", completion),
-    do("/api/links/check", check_link, NewLinkCheck),
+    read(
+        "/api/reports/system/health",
+        health,
+        Scope.OPEN,
+        gives=(shapes.Health, shapes.Shallow),
+        when_down=(shapes.Health, shapes.Shallow),
+        query=(flag("deep", "1 to try every channel too, without a message."),),
+    ),
+    read("/api/queues", queues, gives=work.Queues),
+    read(
+        "/api/completion",
+        completion,
+        gives=reports.Completion,
+        query=(day("date", "The date; the newest of which a report has come due where it is left out."),),
+    ),
+    do("/api/links/check", check_link, NewLinkCheck, gives=alerts.Trial),
 )

@@ -3,22 +3,20 @@
 import ipaddress
 import math
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from enum import StrEnum
 
 WINDOW_S = 60.0
-MOST_FAILURES = 10  # wrong tokens from one address within the window
 # Whoever has ten thousand addresses, or sends ten thousand tokens, takes no more memory than this.
 MOST_ADDRESSES = 1024
 MOST_WELCOME = 1024
 IPV6_PREFIX = 64  # what one customer has: counted by single address, nobody would ever be stopped
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """So many calls a minute; calls of all routes with the same limit are counted together."""
+class Limit(StrEnum):
+    """What is counted together, for each caller: how many a minute the configuration says."""
 
-    name: str
-    per_minute: int
+    OPERATING = "operating"
+    EMERGENCY = "emergency"  # nobody is in so much of a hurry that more than a few would help
 
 
 class Window:
@@ -44,12 +42,13 @@ class Window:
 class Attempts:
     """Which addresses have sent wrong tokens, and which callers have been let in from where.
 
-    An address that has sent ten wrong ones in a minute is let in no more until the minute is over, not even
+    An address that has sent too many wrong ones in a minute is let in no more until the minute is over, not even
     with a right one: else it could go on guessing. Who was let in from there before stays welcome: behind a
     proxy everybody has the same address, and one broken script must not lock the others out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._failures: OrderedDict[str, Window] = OrderedDict()
         self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -61,7 +60,7 @@ class Attempts:
     def fail(self, address: str, now_s: float) -> bool:
         """Count a wrong token; whether it was the one too many."""
         network = _network(address)
-        window = self._failures.setdefault(network, Window(MOST_FAILURES))
+        window = self._failures.setdefault(network, Window(self._most))
         self._failures.move_to_end(network)
         window.note(now_s)
         if len(self._failures) > MOST_ADDRESSES:
@@ -84,11 +83,11 @@ class Paces:
     """How many calls each caller has made of late, for each limit."""
 
     def __init__(self) -> None:
-        self._windows: dict[tuple[str, str], Window] = {}
+        self._windows: dict[tuple[str, Limit, int], Window] = {}
 
-    def take(self, name: str, limit: Limit, now_s: float) -> int:
+    def take(self, name: str, limit: Limit, per_minute: int, now_s: float) -> int:
         """Count a call; or, where it is one too many, in how many seconds it may be made again."""
-        window = self._windows.setdefault((name, limit.name), Window(limit.per_minute))
+        window = self._windows.setdefault((name, limit, per_minute), Window(per_minute))
         wait_s = window.wait_s(now_s)
         if wait_s == 0:
             window.note(now_s)

@@ -2,15 +2,17 @@
 
 import asyncio
 import gzip
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from daemon.operations import Unknown
+from daemon.web.answers import Shape
 from daemon.web.asking import Answer, Asking, Raw
 from daemon.web.caller import Scope
 from daemon.web.route import Answering, Route, read
@@ -24,20 +26,25 @@ MEDIA: Mapping[str, str] = {
     ".svg": "image/svg+xml",
     "": "text/plain; charset=utf-8",  # a licence
 }
-# A browser asks each time whether a file is still the one it has: after an update it is not.
-KEPT = "no-cache"
+PLAIN = MEDIA[""]
 # Packing is worth it from here on: less fits into one packet as it is.
 SMALLEST_PACKED = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it is sent: plain, packed where that is shorter, and by what it is recognised."""
+    """A file as it is sent: plain, and packed where that is worth it."""
 
     media: str
     plain: bytes
     packed: bytes | None
-    tag: str
+
+
+class Me(Shape):
+    """Who is asking."""
+
+    name: str
+    scope: Literal["read", "operate"]
 
 
 @cache
@@ -69,9 +76,7 @@ def leading_to(name: str) -> Answering:
         # Relative, so that it also holds where a proxy serves the page below a path of its own.
         home = "../" * (len(parts) - 1) or "./"
         where = f"{home}#/{'/'.join(quote(part, safe='') for part in parts)}"
-        return Answer(
-            value=Raw(body=b"", media=MEDIA[".html"]), status=HTTPStatus.FOUND, headers={"Location": where}
-        )
+        return Answer(value=Raw(body=b"", media=PLAIN), headers={"Location": where})
 
     return lead
 
@@ -85,7 +90,7 @@ async def me(asking: Asking) -> Answer:
 
 
 async def _file(asking: Asking, name: str) -> Answer:
-    """A file, or a short word that it is the one the browser has.
+    """A file, packed where the browser can unpack it.
 
     Raises:
         Unknown: there is no such file.
@@ -94,37 +99,56 @@ async def _file(asking: Asking, name: str) -> Answer:
     if name not in known:
         raise Unknown("the dashboard has no such file")
     file = known[name]
-    headers = {"Cache-Control": KEPT, "ETag": file.tag, "Vary": "Accept-Encoding"}
-    if file.tag in _words(asking.headers.get("If-None-Match")):
-        return Answer(value=Raw(body=b"", media=file.media), status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    if file.packed is not None and "gzip" in _words(asking.headers.get("Accept-Encoding")):
-        headers["Content-Encoding"] = "gzip"
-        return Answer(value=Raw(body=file.packed, media=file.media), headers=headers)
-    return Answer(value=Raw(body=file.plain, media=file.media), headers=headers)
+    headers = {"Vary": "Accept-Encoding"}
+    if file.packed is None or not takes_gzip(asking.headers.get("Accept-Encoding")):
+        return Answer(value=Raw(body=file.plain, media=file.media), headers=headers)
+    headers["Content-Encoding"] = "gzip"
+    return Answer(value=Raw(body=file.packed, media=file.media), headers=headers)
+
+
+def takes_gzip(accept_encoding: str | None) -> bool:
+    """Whether whoever sent this header can unpack; a weight of 0 means that it cannot."""
+    for offer in (accept_encoding or "").lower().split(","):
+        coding, _, weight = offer.partition(";")
+        if coding.strip() == "gzip":
+            return re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is None
+    return False
 
 
 def _read(path: Path) -> File:
     plain = path.read_bytes()
     packed = gzip.compress(plain, mtime=0) if len(plain) >= SMALLEST_PACKED else None
-    tag = f'W/"{sha256(plain).hexdigest()[:16]}"'
-    return File(media=MEDIA[path.suffix], plain=plain, packed=packed, tag=tag)
+    return File(media=MEDIA[path.suffix], plain=plain, packed=packed)
 
 
-def _words(header: str | None) -> list[str]:
-    """What a header lists, each without what it says of its weight."""
-    return [word.split(";")[0].strip() for word in (header or "").split(",")]
+def _shown(path: str, answer: Answering) -> Route:
+    """A route of the page: open to anybody, and asked for again with what the browser has."""
+    return read(path, answer, Scope.OPEN, is_tagged=True)
+
+
+def _led(path: str) -> Route:
+    """A route that leads into the page, to the view its first part names."""
+    name = path.split("/")[1]
+    return Route(
+        method="GET",
+        path=path,
+        scope=Scope.OPEN,
+        answer=leading_to(name),
+        gives=PLAIN,
+        status=HTTPStatus.FOUND,
+    )
 
 
 PAGE_ROUTES: tuple[Route, ...] = (
-    read("/", page, Scope.OPEN),
-    read("/static/{file}", static, Scope.OPEN),
-    read("/static/{folder}/{file}", static, Scope.OPEN),
-    read("/static/{folder}/{part}/{file}", static, Scope.OPEN),
-    read("/alerts", leading_to("alerts"), Scope.OPEN),
-    read("/alerts/{id}", leading_to("alerts"), Scope.OPEN),
-    read("/digests", leading_to("digests"), Scope.OPEN),
-    read("/digests/{date}", leading_to("digests"), Scope.OPEN),
-    read("/reports", leading_to("reports"), Scope.OPEN),
-    read("/reports/{company}/{date}", leading_to("reports"), Scope.OPEN),
-    read("/api/me", me),
+    _shown("/", page),
+    _shown("/static/{file}", static),
+    _shown("/static/{folder}/{file}", static),
+    _shown("/static/{folder}/{part}/{file}", static),
+    _led("/alerts"),
+    _led("/alerts/{id}"),
+    _led("/digests"),
+    _led("/digests/{date}"),
+    _led("/reports"),
+    _led("/reports/{company}/{date}"),
+    read("/api/me", me, gives=Me),
 )

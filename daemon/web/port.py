@@ -67,7 +67,8 @@ class Port:
 
     async def _opened(self, wanted: Place) -> bool:
         host, port = wanted
-        answering = Answering(Operations(self._app, Trigger.API), self._router, self._door)
+        clock, operations = self._app.clock, Operations(self._app, Trigger.API)
+        answering = Answering(operations, self._router, self._door, clock.monotonic)
         hall = Hall(answering, noise, _room_of(self._app.config.http), **SETTINGS)
         try:
             server = await asyncio.get_running_loop().create_server(

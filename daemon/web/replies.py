@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -9,16 +10,21 @@ from aiohttp import web
 
 from daemon.web.asking import Answer, Raw, Stream
 from daemon.web.connections import Connection
-from daemon.web.headers import NEVER_KEPT, TOTAL_HEADER
+from daemon.web.headers import ASKED_AGAIN, NEVER_KEPT, TOTAL_HEADER
 from daemon.web.problems import PROBLEM_TYPE, Refusal, problem
+from daemon.web.replays import Kept
+from daemon.web.route import Route
 from state.codec import to_json
 
+JSON = "application/json"
+TAG_DIGITS = 32
+REPLAYED = ("Content-Type", TOTAL_HEADER)
 SEND_S = 30.0  # whoever reads nothing for so long is given up on
 AT_ONCE = 64 * 1024  # what fits into the buffers is on its way when it is written
 RETRY_STREAM_S = 10
 
 
-async def send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+async def send(request: web.BaseRequest, route: Route, answer: Answer) -> web.StreamResponse:
     """Send an answer, to its end where it is long.
 
     Raises:
@@ -26,46 +32,78 @@ async def send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         ConnectionError, TimeoutError: the caller is gone, or reads nothing.
     """
     if isinstance(answer.value, Stream):
-        return await _streamed(request, answer, answer.value)
-    response = reply(answer)
-    if response.body is not None and len(response.body) > AT_ONCE:  # type: ignore[arg-type]
+        return await _streamed(request, route, answer, answer.value)
+    response = reply(request, route, answer)
+    if (response.content_length or 0) > AT_ONCE:
         async with asyncio.timeout(SEND_S):
             await response.prepare(request)
             await response.write_eof()
     return response
 
 
-def reply(answer: Answer) -> web.Response:
-    """An answer that has an end, as it is sent."""
+def reply(request: web.BaseRequest, route: Route, answer: Answer) -> web.Response:
+    """An answer that has an end, as it is sent; where the caller has it already, only that it is the same."""
     raw = answer.value
     if not isinstance(raw, Raw):
-        raw = Raw(body=to_json(raw), media="application/json")
-    headers = {**NEVER_KEPT, **answer.headers, "Content-Type": raw.media}
+        raw = Raw(body=to_json(raw), media=JSON)
+    kept_by = ASKED_AGAIN if route.is_tagged else NEVER_KEPT
+    headers = {**kept_by, **answer.headers, "Content-Type": raw.media}
     if answer.total is not None:
         headers[TOTAL_HEADER] = str(answer.total)
-    return web.Response(body=raw.body, status=answer.status, headers=headers)
+    if answer.next is not None:
+        address = request.rel_url.update_query(cursor=answer.next)
+        headers["Link"] = f'<{address.raw_path_qs}>; rel="next"'
+    if route.is_tagged:
+        headers["ETag"] = tag = f'"{hashlib.sha256(raw.body).hexdigest()[:TAG_DIGITS]}"'
+        if is_same(request.headers.get("If-None-Match"), tag):
+            del headers["Content-Type"]
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return web.Response(body=raw.body, status=answer.status or route.status, headers=headers)
 
 
-def refusal(status: int, detail: str, path: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A problem, as RFC 9457 has it."""
+def is_same(if_none_match: str | None, tag: str) -> bool:
+    """Whether the caller has what bears this tag, by RFC 9110 section 13.1.2."""
+    offered = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
+    return tag in offered or offered == ["*"]
+
+
+def kept(response: web.StreamResponse) -> Kept:
+    """What of an answer is kept, to be given again."""
+    body = response.body if isinstance(response, web.Response) else b""
+    told = tuple((name, response.headers[name]) for name in REPLAYED if name in response.headers)
+    return Kept(response.status, body if isinstance(body, bytes) else b"", told)
+
+
+def replayed(before: Kept) -> web.Response:
+    """An answer that was given before."""
+    headers = {**NEVER_KEPT, **dict(before.headers), "Idempotency-Replayed": "true"}
+    return web.Response(body=before.body, status=before.status, headers=headers)
+
+
+def refusal(
+    status: int, detail: str, path: str, headers: Mapping[str, str] | None = None, *, is_last: bool = True
+) -> web.Response:
+    """A problem, as RFC 9457 has it; `is_last` where the connection cannot be used for another request."""
     body = to_json(problem(status, detail, path))
     all_headers = {**NEVER_KEPT, **(headers or {}), "Content-Type": PROBLEM_TYPE}
     response = web.Response(body=body, status=status, headers=all_headers)
-    # What was not read of the body would otherwise be taken for the next request.
-    response.force_close()
+    if is_last:
+        response.force_close()
     return response
 
 
-async def _streamed(request: web.BaseRequest, answer: Answer, stream: Stream) -> web.StreamResponse:
+async def _streamed(
+    request: web.BaseRequest, route: Route, answer: Answer, stream: Stream
+) -> web.StreamResponse:
     connection = request.protocol
     async with contextlib.AsyncExitStack() as stack:
         if hasattr(stream.pieces, "aclose"):
             stack.push_async_callback(stream.pieces.aclose)
         if isinstance(connection, Connection) and not connection.begin_stream():
-            headers = {"Retry-After": str(RETRY_STREAM_S)}
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many event streams", headers)
+            wait = {"Retry-After": str(RETRY_STREAM_S)}
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many event streams", wait)
         headers = {**NEVER_KEPT, **answer.headers, "Content-Type": stream.media}
-        response = web.StreamResponse(status=answer.status, headers=headers)
+        response = web.StreamResponse(status=answer.status or route.status, headers=headers)
         response.force_close()
         await response.prepare(request)
         async for piece in stream.pieces:

@@ -7,8 +7,13 @@ from typing import Any
 from msgspec import field
 
 from daemon.operations import Unfit
+from daemon.web.answers import reports as shapes
+from daemon.web.answers import work
 from daemon.web.asking import Answer, Asking
-from daemon.web.route import Body, Nothing, Route, Short, do, read, wait_of
+from daemon.web.paging import after, page
+from daemon.web.query import choice, day, wait, whole
+from daemon.web.route import Body, Nothing, Route, Short, do, read
+from state.ledger.records import Status
 
 DEFAULT_ROWS = 100
 MOST_ROWS = 10_000
@@ -35,21 +40,18 @@ class NewVerdict(Body):
 
 
 async def reports(asking: Asking) -> Answer:
-    """A date's reports by company: `date`, `status`, `limit`; `cursor` is the last company of a page."""
-    limit = asking.count("limit", DEFAULT_ROWS, MOST_ROWS)
-    cursor = asking.query.get("cursor", "")
-    rows, total = await asking.operations.reports.listing(
-        _queried(asking), asking.query.get("status"), cursor, limit
-    )
-    return Answer(value=rows, total=total)
+    """A date's reports, by company."""
+    given = asking.given
+    begin, limit = given["cursor"] or "", given["limit"]
+    rows, total = await asking.operations.reports.listing(given["date"], given["status"], begin, limit)
+    return page(rows, limit, "companyId", total)
 
 
 async def missing(asking: Asking) -> Answer:
-    """Who has no report of a date and should: `date`, `limit`; `cursor` is the last company of a page."""
-    limit = asking.count("limit", DEFAULT_ROWS, MOST_ROWS)
-    cursor = asking.query.get("cursor", "")
-    rows, total = await asking.operations.reports.missing(_queried(asking), cursor, limit)
-    return Answer(value=rows, total=total)
+    """Who has no report of a date and should, by company."""
+    begin, limit = asking.given["cursor"] or "", asking.given["limit"]
+    rows, total = await asking.operations.reports.missing(asking.given["date"], begin, limit)
+    return page(rows, limit, "companyId", total)
 
 
 async def report(asking: Asking) -> Answer:
@@ -63,11 +65,11 @@ async def why(asking: Asking) -> Answer:
 
 
 async def ensure(asking: Asking) -> Answer:
-    """Have what is not delivered be made and sent; `wait` so many seconds for its end."""
+    """Have what is not delivered be made and sent."""
     wanted = asking.read(NewEnsure)
     days = _days(asking, wanted)
-    made: Any = await asking.operations.reports.ensure(days, wanted.company, wait_of(asking))
-    return Answer(value=made, status=HTTPStatus.ACCEPTED)
+    made: Any = await asking.operations.reports.ensure(days, wanted.company, asking.wait_s)
+    return Answer(value=made)
 
 
 async def resolve(asking: Asking) -> Answer:
@@ -80,11 +82,11 @@ async def resolve(asking: Asking) -> Answer:
 
 
 async def coverage(asking: Asking) -> Answer:
-    """The coverage of a `date`, or an array of that of so many `days` up to it, newest first."""
-    days = asking.count("days", 0, MOST_DAYS)
+    """The coverage of a date, or an array of that of several dates, newest first."""
+    on, days = asking.given["date"], asking.given["days"]
     if days:
-        return Answer(value=await asking.operations.reports.coverages(_queried(asking), days))
-    return Answer(value=await asking.operations.reports.coverage(_queried(asking)))
+        return Answer(value=await asking.operations.reports.coverages(on, days))
+    return Answer(value=await asking.operations.reports.coverage(on))
 
 
 async def verify(asking: Asking) -> Answer:
@@ -96,12 +98,7 @@ async def certify(asking: Asking) -> Answer:
     """Write the certificate of a date."""
     asking.read(Nothing)
     made = await asking.operations.reports.certify(asking.day(asking.path["date"]))
-    return Answer(value=made, status=HTTPStatus.CREATED)
-
-
-def _queried(asking: Asking) -> date | None:
-    text = asking.query.get("date")
-    return None if text is None else asking.day(text)
+    return Answer(value=made)
 
 
 def _named(asking: Asking) -> date | None:
@@ -129,15 +126,39 @@ def _days(asking: Asking, wanted: NewEnsure) -> list[date]:
     return [first + count * DAY for count in range((last - first).days + 1)]
 
 
+ON = day("date", "The date; the newest of which a report has come due where it is left out.")
+LIMIT = whole("limit", "How many companies at most.", DEFAULT_ROWS, MOST_ROWS)
+CURSOR = after("The last company of the page before.")
+STATUS = choice("status", "Only the reports that stand so.", Status)
+DAYS = whole("days", "How many dates, up to `date`; 0 for that one alone and no array.", 0, MOST_DAYS)
+PROMISED = (work.Promise, work.Finished)
+
 REPORT_ROUTES: tuple[Route, ...] = (
-    read("/api/reports", reports),
-    read("/api/reports/missing", missing),
-    do("/api/reports/ensure", ensure, NewEnsure),
-    read("/api/coverage", coverage),
-    read("/api/certificates/{date}/verify", verify),
-    do("/api/certificates/{date}", certify, Nothing),
-    read("/api/why/{company}/{date}", why),
-    do("/api/reports/{company}/{date}/resolve", resolve, NewVerdict),
-    # Last: two parts that stand for anything would take the names of others.
-    read("/api/reports/{company}/{date}", report),
+    read("/api/reports", reports, gives=list[shapes.ReportRow], query=(ON, STATUS, LIMIT, CURSOR)),
+    read("/api/reports/missing", missing, gives=list[shapes.ReportRow], query=(ON, LIMIT, CURSOR)),
+    do(
+        "/api/reports/ensure",
+        ensure,
+        NewEnsure,
+        gives=PROMISED,
+        query=(wait(),),
+        status=HTTPStatus.ACCEPTED,
+    ),
+    read("/api/coverage", coverage, gives=(shapes.Coverage, list[shapes.Coverage]), query=(ON, DAYS)),
+    read("/api/certificates/{date}/verify", verify, gives=shapes.Verdict),
+    do(
+        "/api/certificates/{date}",
+        certify,
+        Nothing,
+        gives=shapes.Certificate,
+        status=HTTPStatus.CREATED,
+    ),
+    read("/api/why/{company}/{date}", why, gives=shapes.Why),
+    do("/api/reports/{company}/{date}/resolve", resolve, NewVerdict, gives=shapes.Settled),
+    read(
+        "/api/reports/{company}/{date}",
+        report,
+        gives=(shapes.Report, shapes.UnplannedReport),
+        is_tagged=True,
+    ),
 )

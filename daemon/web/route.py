@@ -13,7 +13,6 @@ from daemon.web.pacing import Limit
 from daemon.web.query import Param
 
 SMALL_BODY = 64 * 1024
-OPERATING = Limit("operating", 120)
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
 
@@ -45,6 +44,7 @@ class Route:
     status: HTTPStatus = HTTPStatus.OK
     most_bytes: int = SMALL_BODY
     limit: Limit | None = None
+    when_down: Gives = None  # what is sent with 503, where that is an answer as well
     is_tagged: bool = False  # its answers are compared by ETag, and not sent again where they are the same
 
     @property
@@ -60,11 +60,19 @@ def read(
     *,
     gives: Gives = None,
     query: tuple[Param, ...] = (),
+    when_down: Gives = None,
     is_tagged: bool = False,
 ) -> Route:
     """A route by which something is asked."""
     return Route(
-        method="GET", path=path, scope=scope, answer=answer, query=query, gives=gives, is_tagged=is_tagged
+        method="GET",
+        path=path,
+        scope=scope,
+        answer=answer,
+        query=query,
+        gives=gives,
+        when_down=when_down,
+        is_tagged=is_tagged,
     )
 
 
@@ -77,7 +85,7 @@ def do(
     gives: Gives = None,
     query: tuple[Param, ...] = (),
     status: HTTPStatus = HTTPStatus.OK,
-    limit: Limit = OPERATING,
+    limit: Limit = Limit.OPERATING,
     method: str = "POST",
 ) -> Route:
     """A route by which something is done."""

@@ -61,7 +61,7 @@ async def serving(operations: Operations, path: Path) -> AsyncIterator[None]:
         OSError: the socket cannot be made.
     """
     with bound(path) as listening:
-        answering = Answering(operations, Router(ROUTES), LocalDoor())
+        answering = Answering(operations, Router(ROUTES), LocalDoor(), operations.monotonic)
         hall = Hall(answering, noise, Room().within(descriptors_allowed()), **SETTINGS)
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(hall, sock=listening, backlog=BACKLOG)

@@ -98,6 +98,7 @@ def _rung(
     clock: Clock,
     meters: Meters,
 ) -> Rung:
+    meters.expect(providers=[section.name])
     for trouble in Trouble:
         meters.llm_calls.expect(section.name, trouble.value)
     return Rung(

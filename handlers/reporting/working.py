@@ -10,12 +10,14 @@ from handlers.reporting.tally import Tally
 from handlers.reporting.writer import Writer, writer_of
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerDown, LedgerError, LedgerFull, LedgerReadOnly
-from state.records import Lane, Trigger
+from state.records import Lane, Severity, Trigger
 
 NOT_CONFIGURED = "no reports are configured; add the key reports to the config"
 # Before a ledger that is away is asked again: soon, for its return is not announced; and for no attempt,
-# for it is none of the task's failures. That it is away is alerted by who watches the link.
+# for it is none of the task's failures.
 LEDGER_PAUSE = timedelta(seconds=10)
+# A database that is full or held still may take the small row by which its link is watched, and no reports.
+WAITING = "report.waiting"
 RESEND = "resend"
 
 
@@ -35,13 +37,28 @@ async def with_writer(ctx: Context, work: Callable[[Ledger, Writer], Awaitable[O
     except RuntimeError as error:
         raise HandlerError(f"{error}; nothing was begun") from error
     try:
-        return await work(ledger, writer)
+        answer = await work(ledger, writer)
     except (LedgerDown, LedgerFull, LedgerReadOnly) as error:
-        return Snooze(minutes=LEDGER_PAUSE / timedelta(minutes=1), reason=f"the ledger: {error}")
+        return await _put_off(ctx, error)
     except LedgerError as error:
         raise HandlerError(f"the ledger: {error}", retry_after=LEDGER_PAUSE) from error
     except Stopped as error:
         raise HandlerError(f"{error}; what was not done is owed as before") from error
+    await ctx.house.alerts.resolve(WAITING)
+    return answer
+
+
+async def _put_off(ctx: Context, error: LedgerError) -> Snooze:
+    """Come again soon, and say so where that has not helped before."""
+    if (ctx.task.summary or {}).get("snoozes"):
+        await ctx.house.alerts.fire(
+            WAITING,
+            severity=Severity.ERROR,
+            summary="reports wait for their ledger",
+            details={"reason": str(error), "task": ctx.task.id},
+            advice="nightdesk test database; they go on by themselves once it takes them",
+        )
+    return Snooze(minutes=LEDGER_PAUSE / timedelta(minutes=1), reason=f"the ledger: {error}")
 
 
 async def make_reports(ctx: Context, writer: Writer, wish: Wish) -> Tally:

@@ -12,9 +12,10 @@ from daemon.engine.handler import Done, HandlerError
 from daemon.notify.base import ChannelError, Failure
 from handlers.daily_health import daily_health
 from state.codec import time_text
-from state.ledger.records import Key
+from state.ledger.records import Key, Release
 from state.ledger.sqlite import SqliteLedger
 from state.records import Severity, Silence
+from state.records import replace as change
 from tests.contracts.ledgers import LEASE, intent, outcome, owed, report
 
 
@@ -77,6 +78,65 @@ async def test_it_seals_the_date_it_speaks_of(morning: Any) -> None:
     summary = await run(morning)
     certificate = await morning.house.ledger.certificate(morning.clock.now().date())
     assert summary["certificate"] == certificate.hash
+
+
+async def test_a_date_that_has_ended_since_the_last_morning_is_sealed_once_more(morning: Any) -> None:
+    today = morning.clock.now().date()
+    await deliver(morning, "acme")
+    await run(morning)
+    early = await morning.house.ledger.certificate(today)
+    await deliver(morning, "beta")
+    await morning.clock.advance(days=1)
+    await morning.house.ledger.plan([owed("acme", today + timedelta(days=1))], morning.clock.now())
+    await deliver(morning, "acme")
+    summary = await run(morning, "task-2")
+    assert summary["certified"] == ["2026-11-21", "2026-11-22"]
+    late = await morning.house.ledger.certificate(today)
+    assert late.previous_hash == early.hash
+    told = [value for name, value in morning.room.messages[-1].facts if name == "Certificate"]
+    assert [line.rpartition(",")[0] for line in told] == [
+        "2026-11-21: 2 of 2 (100 %)",
+        "2026-11-22: 1 of 1 (100 %)",
+    ]
+
+
+async def test_what_is_still_to_come_is_said_and_is_no_trouble(morning: Any) -> None:
+    await deliver(morning, "acme")
+    one, wait = owed("west", morning.clock.now().date()), timedelta(hours=20)
+    later = change(one, due_at=one.due_at + wait, deadline_at=one.deadline_at + wait)
+    await morning.house.ledger.excuse([Key("beta", later.date)], "a holiday", morning.clock.now())
+    await morning.house.ledger.plan([later], morning.clock.now())
+    summary = await run(morning)
+    assert (summary["status"], summary["coverage"]) == ("ok", 50.0)
+    (message,) = morning.room.messages
+    assert message.title == "Health: ok, 50 % of the reports of 2026-11-21 so far, 1 still to come"
+    assert dict(message.facts)["Coverage"] == "50 % (aim 100)"
+    assert message.entries == ()
+
+
+async def test_reports_that_came_by_a_second_attempt_are_told_with_what_the_first_failed_of(
+    morning: Any,
+) -> None:
+    ledger, now = morning.house.ledger, morning.clock.now()
+    (one,) = await ledger.claim("me", now - timedelta(hours=17), LEASE, 1, company_ids=["acme"])
+    error = "10.20.30.40:25 gave no answer within 30 s"
+    await ledger.release(
+        "me",
+        [
+            Release(
+                company_id="acme", date=one.date, epoch=one.epoch, at=one.due_at, error=error, retry_at=now
+            )
+        ],
+    )
+    await deliver(morning, "acme", "beta")
+    await run(morning)
+    text = morning.room.messages[0].text
+    assert "In 7 days an attempt failed for 1 reports, and none of them was lost by it." in text
+    assert "Of what: 10.20.30.40:25 gave no answer within N s (1)." in text
+    assert [it.note for it in morning.room.messages[0].entries] == [
+        "nightdesk history --handler write-reports",
+        "nightdesk test channels",
+    ]
 
 
 async def test_missing_reports_are_critical_alerted_and_taken_back(morning: Any) -> None:

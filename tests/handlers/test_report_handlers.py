@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from daemon.engine.handler import Cancel, HandlerError, Snooze
+from daemon.kept import Kept
 from daemon.notify.base import ChannelError, Failure
+from daemon.reports.owing import PLANNED_NOTE
 from handlers.backup_reports import backup_reports
 from handlers.daily_reports import daily_reports
 from handlers.reporting.leases import LEASE
 from handlers.write_reports import write_reports
+from state.codec import time_text
 from state.ledger.errors import LedgerConflict, LedgerDown, LedgerFull, LedgerReadOnly
 from state.ledger.records import Status
 from tests.handlers.reporting.newsroom import NOW, TODAY, Newsroom, company, newsroom, summary_of
@@ -81,7 +84,23 @@ async def test_a_ledger_that_is_away_puts_the_task_off_for_a_moment_and_costs_no
     assert answer.minutes <= 0.25
     assert str(error) in answer.reason
     assert (await room.of("acme")).status is Status.PLANNED
+    assert room.alerts() == []
     await room.house.kept.close()
+
+
+async def test_reports_that_wait_for_their_ledger_again_and_again_are_told_of_until_they_go_on(
+    room: Newsroom,
+) -> None:
+    await room.serve("acme")
+    whole, task = room.house, room.context("daily-reports")
+    handing_nothing_out(room, LedgerFull("no room"))
+    again = replace(room.context("daily-reports"), task=replace(task.task, summary={"snoozes": 1}))
+    await daily_reports(again)
+    assert [name for name, _ in room.alerts()] == ["report.waiting"]
+    await room.house.kept.close()
+    room.house = replace(whole, kept=Kept())
+    assert summary_of(await daily_reports(room.context("daily-reports")))["delivered"] == 1
+    assert room.alerts() == []
 
 
 async def test_a_ledger_that_fails_has_the_task_come_again(room: Newsroom) -> None:
@@ -163,6 +182,8 @@ async def test_the_loud_pass_makes_what_was_left_and_says_so(room: Newsroom) -> 
     room.team.failing = [ChannelError("gone", failure=Failure.PERMANENT)]
     await write_reports(room.context(companies=["sick"]))
     await room.clock.advance(hours=1)
+    # The planner has been over the roster since it was imported, and has left somebody out.
+    await room.store.commit(notes={PLANNED_NOTE: time_text(room.clock.now())})
     yesterday = TODAY - timedelta(days=1)
     await room.owe(*names, on=yesterday)
     await room.ledger.excuse([(await room.of(it, yesterday)).key for it in names], "a holiday", NOW)

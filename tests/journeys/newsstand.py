@@ -36,11 +36,15 @@ def program(*changes: str) -> tuple[str, ...]:
     return sys.executable, "-c", "\n".join(lines)
 
 
-# What a killed daemon held is soon free, and a ledger that was away is soon asked again.
+# What a killed daemon held is soon free and soon taken up, a ledger that was away is soon asked again.
 HURRIED = (
-    "from handlers.reporting import leases, working",
+    "from handlers.reporting import leases",
     "leases.LEASE, leases.RENEW_EVERY = timedelta(seconds=2), timedelta(seconds=0.4)",
-    "leases.RENEW_AGAIN, working.LEDGER_PAUSE = timedelta(seconds=0.4), timedelta(seconds=1)",
+    "leases.RENEW_AGAIN = timedelta(seconds=0.4)",
+    "from handlers.reporting import working",  # and with it all that takes these by name
+    "working.LEDGER_PAUSE = timedelta(seconds=1)",
+    "from daemon.reports import sweep",
+    "sweep.SWEEP_EVERY = timedelta(seconds=2)",
 )
 
 

@@ -7,5 +7,5 @@ from msgspec import Struct
 Lead = dict[str, Any]  # a lead is shown as it came, whatever fields it has
 
 
-class Shape(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+class Shape(Struct, rename="camel"):
     """What an answer looks like: all of these fields are there, and no others."""

@@ -66,6 +66,29 @@ class Recommendation(Shape):
     command: str
 
 
+class RunSuccess(Shape):
+    """How many runs succeeded over some time."""
+
+    succeeded: int
+    failed: int
+    percent: float | None
+
+
+class ReportSuccess(Shape):
+    """How many reports were delivered of those owed, over some dates."""
+
+    delivered: int
+    owed: int
+    percent: float | None
+
+
+class SuccessRates(Shape):
+    """How runs and reports fared of late; null where they cannot be counted now, or there are none."""
+
+    runs: dict[str, RunSuccess] | None
+    reports: dict[str, ReportSuccess] | None
+
+
 class Health(Shape):
     """How every component is, measured now."""
 
@@ -77,3 +100,4 @@ class Health(Shape):
     open_alerts: list[str]
     silences: list[str]
     recommendations: list[Recommendation]
+    success_rates: SuccessRates

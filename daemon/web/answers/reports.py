@@ -122,6 +122,24 @@ class Verdict(Shape):
     cleared: bool
 
 
+class Certificate(Shape):
+    """A day's coverage, sealed."""
+
+    date: date
+    written_at: datetime
+    roster_version: int | None
+    coverage: Coverage
+    counts: dict[str, int]
+    non_delivered: list[Any]
+    non_delivered_total: int
+    final: bool
+    rows: int
+    rows_hash: str
+    rows_file_hash: str
+    previous_hash: str | None
+    hash: str
+
+
 class Counts(Shape):
     """What an import did to the roster, or would do."""
 
@@ -188,5 +206,3 @@ class Completion(Shape):
     ok: bool
     findings: list[Flaw]
     findings_total: int
-
-

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
 
 from daemon.web.answers import Lead, Shape
 from state.records import Task, TaskState
@@ -15,10 +17,10 @@ class Alive(Shape):
 
 
 class NotReady(Shape):
-    """Why no work can be taken or nobody be told."""
+    """That no work is taken, or nobody would hear of it; and to whoever may know it, for want of what."""
 
     status: str
-    lacks: list[str]
+    lacks: list[str] | UnsetType = UNSET
 
 
 class ScheduleState(Shape):
@@ -39,7 +41,7 @@ class Schedule(ScheduleState):
     name: str
 
 
-class Status(Shape):
+class Overview(Shape):
     """How it is, in one object."""
 
     pid: int
@@ -140,18 +142,11 @@ class Load(Shape):
 
 
 class LedgerLoad(Shape):
-    """What the ledger still owes."""
+    """What the ledger still owes; where it does not tell, why."""
 
-    status: Literal["ok", "off"]
+    status: Literal["ok", "off", "down"]
     loads: list[Load]
-
-
-class LedgerDown(Shape):
-    """Why the ledger does not tell what it owes."""
-
-    status: Literal["down"]
-    error: str
-    loads: list[Any]
+    error: str | UnsetType = UNSET
 
 
 class LaneLoad(Shape):
@@ -168,4 +163,4 @@ class Queues(Shape):
 
     lanes: dict[str, LaneLoad]
     handlers: dict[str, Mapping[str, int]]
-    ledger: LedgerLoad | LedgerDown
+    ledger: LedgerLoad

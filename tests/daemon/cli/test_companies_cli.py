@@ -68,7 +68,9 @@ def refusals(nightdesk: Nightdesk, roster: Callable[..., str]) -> None:
     assert ended.code == 1
     assert ended.out.startswith("nothing is changed; it would be: 2 companies")
     assert "2 companies would leave, more than a fifth of all; with --yes they do" in ended.err
+    assert "roster.shrunk" in nightdesk("alerts", "list", "--open").out
     assert nightdesk("companies", "import", few, "--yes").code == 0
+    assert "roster.shrunk" not in nightdesk("alerts", "list", "--open").out
     assert [row["leftOn"] is None for row in nightdesk("companies", "list", "--all", "--json").json] == [
         True, True, False, False,
     ]  # fmt: skip
@@ -100,6 +102,29 @@ def test_csv_comes_from_stdin_too(desk: Any) -> None:
     assert ended.code == 1
     assert ended.out == "1 companies: 1 new, 0 changed, 0 left, 1 rows refused\n"
     assert ended.err == "stdin:3: bolt: it has no recipients and no channel, so nobody would get its report\n"
+
+
+def test_every_bad_row_is_named_by_its_line_and_the_good_ones_are_kept(
+    desk: Any, nightdesk: Nightdesk
+) -> None:
+    path = desk.folder / "roster.csv"
+    rows = {
+        "acme,Acme,Europe/Berlin,a@acme.example,,": "",
+        "../etc/passwd,Evil,UTC,a@acme.example,,": 'id: "../etc/passwd" cannot be one; ',
+        "mars,Mars,Mars/Olympus,a@acme.example,,": 'mars: timezone: "Mars/Olympus" is no time zone; ',
+        "bare,Bare,UTC,,,": "bare: it has no recipients and no channel, so nobody would get its report",
+        "acme,Again,UTC,a@acme.example,,": "id: acme stands on line 2 already",
+        "late,Late,UTC,a@acme.example,,25:00": 'late: deadline: "25:00" is no time of day; ',
+        "short,Short": "2 columns where the header has 6",
+        "zinc,Zinc,UTC,,log,": "",
+    }
+    path.write_text("id,name,timezone,recipients,channel,deadline\n" + "\n".join(rows))
+    ended = nightdesk("companies", "import", str(path))
+    assert (ended.code, ended.out) == (1, "2 companies: 2 new, 0 changed, 0 left, 6 rows refused\n")
+    told = [(line, said) for line, said in enumerate(rows.values(), start=2) if said]
+    for (line, said), written in zip(told, ended.err.splitlines(), strict=True):
+        assert written.startswith(f"{path}:{line}: {said}")
+    assert [row["id"] for row in nightdesk("companies", "list", "--json").json] == ["acme", "zinc"]
 
 
 def test_a_daemon_serves_pages_of_any_size(daemon: Any, desk: Any, nightdesk: Nightdesk) -> None:

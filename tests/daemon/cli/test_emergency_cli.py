@@ -74,6 +74,18 @@ def test_all_reports_are_made_here_where_no_daemon_runs(served: Any, nightdesk: 
     assert "this plan was there already" in again.err
 
 
+def test_where_nobody_is_on_the_roster_it_is_said(desk: Any, nightdesk: Nightdesk) -> None:
+    desk.config.write_text(json.dumps({"timezone": "UTC", "reports": {"companies": "who.csv"}}))
+    ended = trigger(nightdesk, "--all")
+    assert (ended.code, "nobody is on the roster yet" in ended.err) == (2, True)
+    (desk.folder / "who.csv").write_text("id,timezone,channel\nacme,UTC,log\n")
+    ended = trigger(
+        nightdesk, "--all"
+    )  # the file was read first; of that date nothing is owed to who joins now
+    assert (ended.code, ended.err) == (0, "")
+    assert "nightdesk reports ensure --date 2024-02-29 makes it anyway" in ended.out
+
+
 def test_one_company_is_helped_alone(served: Any, nightdesk: Nightdesk) -> None:
     plan = trigger(nightdesk, "--company", "blue", "--json")
     assert (plan.json["state"], plan.json["companies"]) == ("done", ["blue"])
@@ -85,6 +97,7 @@ def test_one_company_is_helped_alone(served: Any, nightdesk: Nightdesk) -> None:
 def test_a_plan_that_waits_can_be_cancelled(served: Any, nightdesk: Nightdesk) -> None:
     made = trigger(nightdesk, "--all", "--delay-minutes", "30")
     assert "by the daemon" in made.out
+    assert "no daemon is running; the plan begins when" in made.err
     plan = made.out.split(":")[0]
     cancelled = nightdesk("emergency", "cancel", plan)
     assert (cancelled.code, f"{plan}: cancelled" in cancelled.out) == (0, True)

@@ -26,7 +26,9 @@ AT = datetime(2024, 2, 29, 5, tzinfo=UTC)
 def served(desk: Any) -> Any:
     """A desk with one report delivered, one unknown, one excused; and a company that nobody planned for."""
     schedules = {"hello": {"command": ["true"], "cron": NEVER}}
-    desk.config.write_text(json.dumps({"timezone": "UTC", "reports": {}, "schedules": schedules}))
+    kept = {"historyDays": 3660}  # the daemon clears away what is older
+    config = {"timezone": "UTC", "reports": {}, "schedules": schedules, "queue": kept}
+    desk.config.write_text(json.dumps(config))
     desk.home.make_folders()
     asyncio.run(with_ledger(desk, fill))
     return desk
@@ -67,6 +69,7 @@ def test_reports_are_listed_and_those_that_lack_are_named(served: Any, nightdesk
     rows = nightdesk("reports", "missing", "--date", "2024-02-29", "--json").json
     assert [row["status"] for row in rows] == ["unknown", "missing"]
     assert nightdesk("reports", "list", "--date", "2024-02-27").out == "No reports.\n"
+    assert "--date names another" in nightdesk("reports", "list", "--status", "sent").err
     assert nightdesk("reports", "missing", "--date", "2024-02-27").out == "Nobody lacks a report.\n"
 
 
@@ -167,6 +170,62 @@ def test_a_report_that_nobody_planned_is_made_and_sent(served: Any, nightdesk: N
     assert nightdesk("coverage", "--date", "2024-02-29", "--json").json["delivered"] == 2
 
 
+def test_the_roster_file_is_taken_before_reports_are_made(desk: Any, nightdesk: Nightdesk) -> None:
+    desk.config.write_text(json.dumps({"timezone": "UTC", "reports": {"companies": "who.csv"}}))
+    asked = ("reports", "ensure", "--date", "2024-02-29")
+    nobody = nightdesk(*asked)
+    assert (nobody.code, "nightdesk companies import FILE" in nobody.err) == (2, True), nobody
+    assert nightdesk("reports", "missing").out.startswith("Nobody is on the roster; nightdesk companies ")
+    (desk.folder / "who.csv").write_text("id,timezone,channel\nacme,UTC,log\nblue,UTC,log\n")
+    made = nightdesk(*asked)
+    assert (made.code, "ensured 2" in made.out) == (0, True), made
+    (desk.folder / "who.csv").write_text("id,timezone,channel\nacme,UTC,log\nblue,UTC,log\ncalm,UTC,log\n")
+    assert "ensured 1" in nightdesk(*asked).out
+    rest = "acme,UTC,log\nblue,UTC,log\ncalm,UTC,log\n"
+    for handler in ("daily-reports", "backup-reports"):
+        (desk.folder / "who.csv").write_text(f"id,timezone,channel\n{rest}{handler},UTC,log\n")
+        rest += f"{handler},UTC,log\n"
+        assert nightdesk("run-once", handler).code == 0
+        assert handler in [it["id"] for it in nightdesk("companies", "list", "--json").json]
+
+
+def test_those_who_lack_a_report_are_told_to_the_last(
+    served: Any, nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.reports.lacking.PAGE", 1)  # of the ledger's rows
+    asked = ("reports", "missing", "--date", "2024-02-29")
+    short = nightdesk(*asked, "--limit", "1")
+    assert (short.out.splitlines()[1].split()[0], short.err) == ("blue", "1 of 2; --limit shows more\n")
+    assert [row["companyId"] for row in nightdesk(*asked, "--json").json] == ["blue", "dusk"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *[("coverage",), ("why", "acme", "2024-02-29"), ("reports", "list"), ("reports", "missing")],
+        *[("reports", "show", "acme"), ("companies", "list"), ("monitor", "queues"), ("health", "now")],
+        *[("monitor", "post-completion"), ("emergency", "show", "plan-1")],
+    ],
+    ids=" ".join,
+)
+def test_a_ledger_changed_behind_its_back_is_left_as_it_is_by_who_only_looks(
+    argv: tuple[str, ...], served: Any, nightdesk: Nightdesk
+) -> None:
+    nightdesk("certificate", "write", "2024-02-29")
+    with closing(sqlite3.connect(served.home.ledger)) as connection, connection:
+        connection.execute("UPDATE obligation SET status = 'delivered' WHERE company_id = 'blue'")
+    before = served.home.ledger.read_bytes()
+    ended = nightdesk(*argv)
+    assert (ended.code, ended.out) == (65, "")
+    assert "its checksum does not fit" in ended.err
+    assert "`nightdesk certificate verify DATE` names the rows" in ended.err
+    assert served.home.ledger.read_bytes() == before
+    found = nightdesk("certificate", "verify", "2024-02-29")
+    assert (found.code, "blue: changed, was unknown, is delivered" in found.out) == (1, True)
+    (served.home.folder / "ledger.db.sha256").unlink()  # as it is advised, where the change is to stay
+    assert nightdesk("coverage", "--date", "2024-02-29", "--json").json["delivered"] == 2
+
+
 def test_what_cannot_be_made_ends_in_1(served: Any, nightdesk: Nightdesk) -> None:
     async def move(ledger: Ledger) -> None:
         roster = [company("dusk", channel="gone")]
@@ -228,5 +287,6 @@ def test_a_daemon_answers_the_same(
     found = nightdesk("certificate", "verify", "2024-02-29", "--json")
     assert (found.code, found.json["hash"]) == (0, made["hash"])
     assert nightdesk("reports", "missing", "--date", "2024-02-29", "--json").json[0]["companyId"] == "dusk"
+    assert nightdesk("reports", "missing", "--date", "2024-02-29").out.count("\n") == 2
     refused = nightdesk("reports", "ensure", "--date", "9999-12-31")
     assert (refused.code, "is owed to nobody yet" in refused.err) == (2, True)

@@ -76,7 +76,7 @@ class Office:
         """Start the house; what a kill has left is found again, the phones stay as they are."""
         await self.house.open()
         app = self.house.app
-        app.notify = Notifier(self.phones, app.store, self.house.clock)
+        app.notify = Notifier(self.phones, app.store, self.house.clock, app.meters)
         app.dispatch.adopt(self.house.config, app.notify)
         await self.house.start_open()
 

@@ -13,6 +13,7 @@ import pytest
 from daemon.config.reporting import ReportsSection
 from daemon.operations import Operations, Unfit, Unknown
 from daemon.operations.companies import CompanyOperations
+from daemon.reports.planner import Planner
 from state.ledger.base import Ledger
 from state.ledger.records import Key, Release, Status
 from state.records import Severity
@@ -148,3 +149,22 @@ async def test_who_is_not_on_the_roster_is_told_with_the_nearest(companies: Comp
 async def test_a_file_that_is_no_roster_is_refused_by_its_name(companies: CompanyOperations) -> None:
     with pytest.raises(Unfit, match=r"roster\.json: it is empty"):
         await companies.import_roster(io.BytesIO(b""), "roster.json", "anna")
+
+
+async def test_an_import_that_moves_companies_gives_what_is_ahead_its_new_times_at_once(
+    companies: CompanyOperations, ledger: Ledger, house: House
+) -> None:
+    await take(companies, ROWS)
+    moved = [{**ROWS[0], "timezone": "America/New_York"}, {**ROWS[1], "deadline": "09:00"}, *ROWS[2:]]
+    planner = next(it for it in house.app.parts if isinstance(it, Planner))
+    planner.woken.clear()
+    await take(companies, moved)
+    found = {name: [await ledger.obligation(Key(name, day)) for day in (TODAY, TOMORROW)] for name in "abc"}
+    due_at = {name: [it.due_at.isoformat()[8:16] for it in rows if it] for name, rows in found.items()}
+    assert due_at == {
+        "a": ["21T10:00", "22T10:00"],
+        "b": ["21T05:00", "22T05:00"],
+        "c": ["21T05:00", "22T05:00"],
+    }
+    assert [it.deadline_at.hour for it in found["b"] if it] == [9, 9]
+    assert planner.woken.is_set()

@@ -7,14 +7,20 @@ import click
 import pytest
 
 from daemon.cli.command import program
-from daemon.reports.advice import RULES, advised
+from daemon.reports.advice import GRAVE_RULES, MILD_RULES, advised
 from daemon.reports.components import Component, State
 from daemon.reports.coverage import Coverage
 from daemon.reports.health import Health
 from daemon.reports.kpis import kpis
+from daemon.reports.patterns import NO_REASON, Pattern, Rates
+from daemon.reports.remedies import OTHERWISE, REMEDIES, remedy_for
+from state.records import replace
 from tests.daemon.reports.owing import DUE
+from tests.state.sample import make_alert
 
-COMMANDS = sorted({rule.command for rule in RULES})
+COMMANDS = sorted(
+    {rule.command for rule in (*GRAVE_RULES, *MILD_RULES)} | {it for _, it in REMEDIES} | {OTHERWISE}
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -73,6 +79,53 @@ def test_the_gravest_advice_comes_first_and_counts_are_told() -> None:
         "Reports failed for good: 3 of 2026-11-21",
         "Of some reports nobody knows whether they arrived: 2 of 2026-11-21",
         "Many reports were written by the template: 300 of 900",
-        "Not everybody has the report: 90 %",
         "Silences in force: redis.* by ann, moving, until noon",
     ]
+
+
+def test_each_of_the_commonest_causes_is_given_its_own_remedy() -> None:
+    causes = [
+        ("mail.example.net gave no answer within N s", 60, 60.0),
+        ("550 5.1.1 no such user ADDRESS", 30, 30.0),
+        ("the copy could not be kept: No space left on device", 7, 7.0),
+        ("something rare", 3, 3.0),
+    ]
+    patterns = tuple(Pattern(cause=it[0], count=it[1], share=it[2]) for it in causes)
+    week = Rates(
+        days=7, attempted=1000, first_failed=100, failed=0, unknown=0, late=0, degraded=0, patterns=patterns
+    )
+    assert [(it.text, it.command) for it in advised(health(rates={7: week}))] == [
+        (
+            "Of 60 reports an attempt failed in 7 days: mail.example.net gave no answer within N s",
+            "nightdesk test channels",
+        ),
+        (
+            "Of 30 reports an attempt failed in 7 days: 550 5.1.1 no such user ADDRESS",
+            "nightdesk companies list",
+        ),
+        (
+            "Of 7 reports an attempt failed in 7 days: the copy could not be kept: No space left on device",
+            "df -h",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "command"),
+    [
+        ("acme is no longer in the roster", "nightdesk companies list"),
+        ("the ledger did not answer, so nothing was sent", "nightdesk test database"),
+        ("HTTP 503 from URL", "nightdesk test channels"),
+        ("the process that wrote it went away", "nightdesk history --handler write-reports"),
+        ("source.facts: it gives no columns; write a query that selects some", "nightdesk alerts list"),
+        (NO_REASON, OTHERWISE),
+    ],
+)
+def test_a_cause_leads_to_the_command_that_begins_to_help(cause: str, command: str) -> None:
+    assert remedy_for(cause) == command
+
+
+def test_grave_alerts_are_named_and_not_only_counted() -> None:
+    alerts = tuple(replace(make_alert(f"a{n}"), summary=f"trouble {n}") for n in range(5))
+    (advice,) = advised(health(grave_alerts=alerts))
+    assert advice.text == "Grave alerts that are open: trouble 0; trouble 1; trouble 2; and 2 more"

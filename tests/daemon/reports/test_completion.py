@@ -39,7 +39,7 @@ async def keep(office: Office, name: str, on: date = TODAY, text: str = "x" * 10
 
 
 async def looked(office: Office) -> Review:
-    return await review(office.ledger, office.app.home.logs, TODAY)
+    return await review(office.ledger, office.app.home.logs, TODAY, office.app.clock.now())
 
 
 def told(found: Review) -> list[tuple[str, str]]:
@@ -104,6 +104,14 @@ async def test_without_a_history_no_length_is_unusual(office: Office) -> None:
     assert told(await looked(office)) == []
 
 
-async def test_what_is_not_delivered_is_not_looked_at(office: Office) -> None:
+async def test_what_is_not_due_yet_is_no_finding(office: Office) -> None:
     await office.plan("late")
-    assert (await looked(office)).looked_at == 2
+    found = await looked(office)
+    assert (found.looked_at, told(found)) == (2, [])
+
+
+async def test_what_should_be_delivered_and_is_not_is_named_with_its_reason(office: Office) -> None:
+    await office.plan("gone")
+    await office.write(status=Status.FAILED)
+    found = await looked(office)
+    assert (found.looked_at, told(found)) == (2, [("gone", "undelivered")])

@@ -22,22 +22,42 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     await made.open(NOW)
     companies = [company(f"c{number:03}") for number in range(30)]
     companies.append(company("idle", weekdays=(1,)))  # TODAY is a Saturday
-    await made.import_companies([companies], import_id="i", now=NOW, on=TODAY - 9 * DAY, source="test")
+    await made.import_companies(
+        [companies], import_id="i", now=NOW - 9 * DAY, on=TODAY - 9 * DAY, source="test"
+    )
     yield made
     await made.close()
 
 
 async def test_whatever_is_missing_is_planned_once(ledger: Ledger) -> None:
     await ledger.plan([owed("c001")], NOW)
-    first = await ensure(ledger, [TODAY, TODAY - DAY], timing=TIMING, now=NOW)
+    first = await ensure(ledger, [TODAY, TODAY - DAY], timing=TIMING, now=NOW, since=NOW - DAY)
     missing = 2 * 30 - 1
-    assert first.planned - missing in (0, 2)  # whether an idle company is missing is the ledger's word
-    assert await ensure(ledger, [TODAY, TODAY - DAY], timing=TIMING, now=NOW) == Ensured()
+    assert first.planned == missing
+    assert await ensure(ledger, [TODAY, TODAY - DAY], timing=TIMING, now=NOW, since=NOW - DAY) == Ensured()
     assert await ledger.count_missing(TODAY) == 0
 
 
+async def test_who_joined_after_the_deadline_of_a_day_is_owed_nothing_for_it_by_any_way_of_planning(
+    ledger: Ledger,
+) -> None:
+    noon = NOW + timedelta(hours=7)
+    roster = [company(f"c{number:03}") for number in range(30)] + [company("late")]
+    await ledger.import_companies([roster], import_id="j", now=noon, on=TODAY, source="test")
+    made = await ensure(ledger, [TODAY], ["late"], timing=TIMING, now=noon, since=noon)
+    assert made == Ensured()
+    one = await ledger.obligation(key("late"))
+    assert one is not None
+    assert (one.status, one.reason) == (
+        Status.EXCUSED,
+        "joined at 2026-11-21 12:00 UTC, after the deadline of that day",
+    )
+
+
 async def test_only_those_named_are_planned(ledger: Ledger) -> None:
-    assert await ensure(ledger, [TODAY], ["c003", "nobody"], timing=TIMING, now=NOW) == Ensured(planned=1)
+    assert await ensure(
+        ledger, [TODAY], ["c003", "nobody"], timing=TIMING, now=NOW, since=NOW - DAY
+    ) == Ensured(planned=1)
     one = await ledger.obligation(key("c003"))
     assert one is not None
     assert (one.due_at, one.deadline_at) == (NOW, NOW + timedelta(hours=2))
@@ -48,8 +68,10 @@ async def test_what_failed_is_owed_again_and_what_arrived_or_is_unknown_is_not(l
     [one] = await ledger.claim("me", NOW, LEASE, 10)
     given_up = Release(company_id="c001", date=TODAY, epoch=one.epoch, at=NOW, error="no")
     await ledger.release("me", [given_up])
-    assert await ensure(ledger, [TODAY], ["c001"], timing=TIMING, now=NOW) == Ensured(reopened=1)
-    assert await ensure(ledger, [TODAY], ["c001"], timing=TIMING, now=NOW) == Ensured()
+    assert await ensure(ledger, [TODAY], ["c001"], timing=TIMING, now=NOW, since=NOW - DAY) == Ensured(
+        reopened=1
+    )
+    assert await ensure(ledger, [TODAY], ["c001"], timing=TIMING, now=NOW, since=NOW - DAY) == Ensured()
     again = await ledger.obligation(key("c001"))
     assert again is not None
     assert again.status is Status.DUE

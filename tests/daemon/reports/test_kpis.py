@@ -1,5 +1,6 @@
 """The four figures: met, missed, or without anything to measure."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -59,6 +60,13 @@ def test_the_slowest_alert_counts_and_the_mean_recovery() -> None:
         RECOVERY: (30.0, False),
         ALERTING: (5.0, False),
     }
+
+
+@pytest.mark.parametrize("failed", [0, 1], ids=["on the way", "one failed"])
+def test_what_is_not_due_yet_is_not_missed(failed: int) -> None:
+    early = replace(coverage(6), expected=10, failed=failed)
+    assert early.pending == 4 - failed
+    assert named(kpis(early, None, None))[COVERAGE] == (60.0, failed == 0)
 
 
 @pytest.mark.parametrize("times", [None, AlertTimes()], ids=["unread", "quiet"])

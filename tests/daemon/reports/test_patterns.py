@@ -37,6 +37,26 @@ def test_other_causes_stay_apart() -> None:
     assert cause_of("the connection was refused") != cause_of("the connection timed out")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("the answer was 503", "the answer was 429"),
+        ("10.20.30.4:25 refused", "10.20.30.40:25 refused"),
+        ("[::1]:25 refused", "[::2]:25 refused"),
+        ("450 4.2.2 the mailbox is full", "450 4.7.1 come back later"),
+    ],
+    ids=["codes", "servers", "servers of IPv6", "extended codes"],
+)
+def test_codes_and_servers_are_told_as_they_are(one: str, other: str) -> None:
+    assert cause_of(one) == one
+    assert cause_of(other) == other
+
+
+@pytest.mark.parametrize("error", ["no answer in 450 s", "503 rows are too many", "it took 450.5 ms"])
+def test_what_is_counted_in_something_is_no_code(error: str) -> None:
+    assert "N" in cause_of(error)
+
+
 def test_no_error_is_a_cause_too() -> None:
     assert cause_of(None) == cause_of("  ") == NO_REASON
 

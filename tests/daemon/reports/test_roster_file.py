@@ -88,8 +88,15 @@ def test_csv_that_is_no_utf_8_or_has_an_open_quote_is_refused_by_its_row() -> No
     ]
     found = told('id,timezone\na,UTC\nb,"UTC\n' + "c,UTC\n" * 50_000)
     assert found[0] == (2, "a")
-    assert found[1][0] == 3
-    assert "quote" in str(found[1][1])
+    assert found[1] == (3, "not CSV: a row of more than 50 lines; is a quote missing?")
+    assert found[2:4] == [(4, "c"), (5, "c")]
+    assert len(found) == 50_002
+
+
+@pytest.mark.parametrize("rest", ["c,UTC\n", 'c,"UTC"\n', 'c,UTC\nd,"UTC\n', "c,UTC"], ids=repr)
+def test_an_open_quote_spoils_its_own_line_only(rest: str) -> None:
+    found = told('id,timezone\nb,"UTC\n' + rest)
+    assert found[:2] == [(2, "a quote is missing on this line"), (3, "c")]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,7 @@ from state.ledger.base import Ledger
 from state.ledger.errors import LedgerDown
 from state.ledger.records import Load, Status
 from state.ledger.sqlite import SqliteLedger
-from tests.contracts.ledgers import NOW, TODAY, company, making, outcome, owed, sent
-from tests.postgres import Postgres
+from tests.contracts.ledgers import NOW, TODAY, Making, company, making, outcome, owed, sent
 
 BEFORE = NOW + timedelta(hours=1)
 AFTER = NOW + timedelta(hours=3)  # past the deadline of `owed`, which is at 07:00
@@ -119,15 +118,18 @@ async def test_a_ledger_that_hangs_is_waited_for_two_seconds(ledger: Counting) -
     assert PATIENCE_S <= clock.monotonic() - began_s < PATIENCE_S + 2
 
 
-async def test_both_kinds_of_ledger_say_the_same(tmp_path: Path, postgres: Postgres) -> None:
-    said = []
-    for kind in ("sqlite", "postgres"):
-        folder = tmp_path / kind
-        folder.mkdir()
-        made = making(kind, folder, lambda: postgres)()
-        await made.open(NOW)
-        await deliver(made, "a", "b")
-        await made.plan([owed("c")], NOW)
-        said.append(await sums_of(made, AFTER))
-        await made.close()
-    assert said[0] == said[1] == Sums(statuses={Status.DELIVERED: 2, Status.PLANNED: 1}, absent=0, overdue=1)
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Making:
+    """A place for a ledger of each kind."""
+    return making(request.param, tmp_path, lambda: request.getfixturevalue("postgres"))
+
+
+async def test_both_kinds_of_ledger_say_the_same(either: Making) -> None:
+    ledger = either()
+    await ledger.open(NOW)
+    await ledger.migrate(NOW)
+    await deliver(ledger, "a", "b")
+    await ledger.plan([owed("c")], NOW)
+    statuses = {Status.DELIVERED: 2, Status.PLANNED: 1}
+    assert await sums_of(ledger, AFTER) == Sums(statuses=statuses, absent=0, overdue=1)
+    await ledger.close()

@@ -23,7 +23,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 
 async def planned(office: Office, **about: object) -> list[Obligation]:
     timing = timing_of(office.house.config)
-    return await plan_missing(office.ledger, TODAY, timing, office.now, **about)  # type: ignore[arg-type]
+    return await plan_missing(office.ledger, TODAY, timing, office.now, since=office.now - DAY, **about)  # type: ignore[arg-type]
 
 
 async def test_only_those_are_planned_who_are_not(office: Office) -> None:
@@ -55,3 +55,20 @@ async def test_it_can_be_asked_for_some_only_and_for_a_few_at_a_time(
     assert [it.company_id for it in await planned(office, company_ids=["d"])] == ["d"]
     assert [it.company_id for it in await planned(office, most=1)] == ["a", "b"]
     assert [it.company_id for it in await planned(office)] == ["c", "e"]
+
+
+async def test_a_roster_that_was_changed_after_the_last_pass_makes_no_report_of_the_past(
+    office: Office,
+) -> None:
+    await office.roster(*companies("a"))
+    await office.house.clock.advance(hours=3)
+    assert await office.ledger.missing(TODAY) == ["a"]
+    office_since = office.now - 20 * DAY  # before the import: nobody has looked since
+    timing = timing_of(office.house.config)
+    found = await plan_missing(office.ledger, TODAY - 9 * DAY, timing, office.now, since=office_since)
+    assert [it.company_id for it in found] == ["a"]
+    await office.ledger.import_companies(
+        [companies("a", "b")], import_id="b", now=office.now, on=TODAY - 9 * DAY, source="test"
+    )
+    assert await planned(office) == []
+    assert set((await office.standing()).values()) == {"excused"}

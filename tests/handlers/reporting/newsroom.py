@@ -14,6 +14,7 @@ from daemon.config import load_config
 from daemon.context import Context, Services
 from daemon.engine.handler import Outcome
 from daemon.kept import Kept
+from daemon.meters import Meters
 from daemon.notify.base import ChannelError, Failure, Message, Receipt
 from daemon.notify.notifier import Notifier
 from daemon.watch.alerts import Alerts
@@ -110,6 +111,7 @@ class Newsroom:
     async def open(self) -> None:
         """Start on what the disk holds."""
         self.lives += 1
+        self.meters = Meters()
         path = self.folder / "orchestrator_config.json"
         path.write_bytes(to_json(self.config))
         self.store = Store(self.home, Database(self.home.database, open_home(self.home, NOW).generation))
@@ -125,7 +127,7 @@ class Newsroom:
             store=self.store,
             items=Items(self.store),
             digests=Digests(self.store),
-            notify=Notifier(self.channels, self.store, self.clock),
+            notify=Notifier(self.channels, self.store, self.clock, self.meters),
             alerts=Alerts(self.store, self.clock, timedelta(hours=48)),
             schedules=None,  # type: ignore[arg-type]
             enqueue=self._enqueue,
@@ -135,6 +137,7 @@ class Newsroom:
             owner=f"life-{self.lives}",
             ledger=ledger,
             folder=self.folder,
+            meters=self.meters,
         )
 
     async def _enqueue(self, handler: str, args: Any = None, **fields: Any) -> Any:

@@ -46,7 +46,8 @@ async function exchange(path, options) {
   } catch (error) {
     throw new Problem(0, error.name === "TimeoutError" ? "The daemon did not answer in 20 s." : "The daemon is not reached.");
   }
-  if (answer.ok) return answer;
+  // What is no problem is an answer: a health that says "down" comes with a 503.
+  if (answer.ok || (answer.headers.get("Content-Type") ?? "").startsWith("application/json")) return answer;
   throw new Problem(answer.status, await detailOf(answer));
 }
 

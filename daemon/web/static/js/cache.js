@@ -55,15 +55,18 @@ export function refreshSoon(path, ms = 2_000) {
   if (patches.has(path)) return;
   patches.set(path, setTimeout(() => {
     patches.delete(path);
-    refresh((it) => it === path || it.startsWith(`${path}?`) || it.startsWith(`${path}/`));
+    refresh(under(path));
   }, ms));
 }
 
-/** Change what is known without asking: `edit` gets the value and gives the next one. */
+/** Whether a path is this one or below it, whatever its query. */
+export const under = (path) => (it) => it === path || it.startsWith(`${path}?`) || it.startsWith(`${path}/`);
+
+/** Change what is known of a path, whatever its query, without asking: `edit` gets the value and gives the next. */
 export function patch(path, edit) {
-  const entry = entries.get(path);
-  if (entry === undefined || entry.value === null) return;
-  entry.value = edit(entry.value);
+  for (const [known, entry] of entries) {
+    if (entry.value !== null && known.split("?")[0] === path.split("?")[0]) entry.value = edit(entry.value);
+  }
   changed();
 }
 

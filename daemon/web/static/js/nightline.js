@@ -7,7 +7,7 @@ const AROUND_MS = 24 * HOUR_MS;
 const ROWS = 3;
 const AXIS_Y = 66;
 const HEIGHT = 88;
-const LETTER = 6.4;
+const LETTER = 6.8; // how wide one is at the size they have
 const FAILED = ["discarded", "retryable"];
 
 /** `<night-line>`: its `data` is {runs, schedules}; it draws itself to the width it has. */

@@ -3,7 +3,6 @@
 import { el } from "./dom.js";
 import { session } from "./session.js";
 import { announce } from "./announce.js";
-import { words } from "./format.js";
 
 const READ_ONLY = "Your token may only read. Sign in with one of scope operate to do this.";
 const TONES = {
@@ -17,7 +16,7 @@ const TONES = {
 /** Which colour and mark a word of the daemon has. */
 export const tone = (word) => Object.keys(TONES).find((it) => TONES[it].includes(word)) ?? "idle";
 
-export const badge = (word, as = tone(word)) => el("span", { class: `badge ${as}` }, words(word));
+export const badge = (word, as = tone(word)) => el("span", { class: `badge ${as}` }, word);
 
 /** A part of the page with a heading of its own. */
 export function card(title, { id, aside, wide, key }, ...children) {

@@ -12,12 +12,11 @@ export function sparkline(runs) {
   const shown = runs.slice(-WIDTH / BAR);
   const known = shown.map((it) => it.durationS ?? 0);
   const longest = Math.max(...known, 0.001);
-  const begin = WIDTH - shown.length * BAR;
   const bars = shown.map((run, index) => {
     const height = Math.max(2, (HEIGHT * (run.durationS ?? 0)) / longest);
     return svg("rect", {
       class: FAILED.includes(run.state) ? "bar bad" : "bar",
-      x: begin + index * BAR, y: HEIGHT - height, width: BAR - 1, height, rx: 0.5,
+      x: index * BAR, y: HEIGHT - height, width: BAR - 1, height, rx: 0.5,
     });
   });
   return svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": inWords(shown, known) },

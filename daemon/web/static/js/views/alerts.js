@@ -1,7 +1,7 @@
 /* Alerts: what is open, who was told, who is on it; taking one on, closing it, silencing its like. */
 
 import { act } from "../api.js";
-import { patch, refresh, use } from "../cache.js";
+import { patch, refresh, under, use } from "../cache.js";
 import { confirm, field } from "../dialogs.js";
 import { el } from "../dom.js";
 import { count, distance, foreign, moment, words } from "../format.js";
@@ -14,7 +14,7 @@ export const title = (id) => (id ? "Alert" : "Alerts");
 export const draw = (id) => (id ? one(id) : all());
 
 function all() {
-  const alerts = use("api/alerts");
+  const alerts = use("api/alerts?limit=1000");
   return [
     heading("Alerts"),
     el("div", { class: "grid" },
@@ -33,7 +33,7 @@ function all() {
 export function alertList(alerts) {
   return el("ul", { class: "alerts" }, alerts.map((it) => el("li", { class: `alert ${it.severity}`, "data-key": it.id },
     el("div", { class: "alert-head" }, badge(it.severity), el("a", { href: to("alerts", it.id), class: "alert-name" }, foreign(it.name)),
-      el("span", { class: "quiet" }, moment(it.firstAt), " ", distance(it.firstAt), it.count > 1 ? `  ·  ${count(it.count)} times` : "")),
+      el("span", { class: "quiet" }, moment(it.firstAt), " · ", distance(it.firstAt), it.count > 1 ? ` · ${count(it.count)} times` : "")),
     el("p", { class: "summary" }, foreign(it.summary)),
     el("div", { class: "alert-foot" }, el("span", { class: "quiet" }, standing(it)), el("div", { class: "deeds" }, deeds(it))))));
 }
@@ -96,7 +96,7 @@ function askSilence(it) {
     verb: "Silence",
     act: async (given) => {
       await act("api/silences", { ...given, owner: by().by });
-      refresh((it) => it === "api/silences" || it === "api/alerts");
+      refresh((it) => under("api/silences")(it) || under("api/alerts")(it));
     },
     done: ({ match: what }) => `${what ?? it.name} is silenced.`,
   });
@@ -124,7 +124,7 @@ function askEnd(it) {
     verb: "End it",
     act: async () => {
       await act(`api/silences/${encodeURIComponent(it.id)}/end`, by());
-      refresh((each) => each === "api/silences");
+      refresh(under("api/silences"));
     },
     done: "The silence has ended.",
   });

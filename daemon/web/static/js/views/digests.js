@@ -1,11 +1,11 @@
 /* Digests: the list by date, and one as people read it. */
 
 import { act } from "../api.js";
-import { refresh, use } from "../cache.js";
+import { refresh, under, use } from "../cache.js";
 import { confirm } from "../dialogs.js";
 import { el } from "../dom.js";
-import { count, dateName, distance, foreign, many, moment, outside, words } from "../format.js";
-import { badge, card, deed, facts, heading, quiet, table, when } from "../parts.js";
+import { count, dateName, foreign, many, moment, outside, words } from "../format.js";
+import { badge, card, deed, heading, quiet, table, when } from "../parts.js";
 import { to } from "../router.js";
 
 const RECENT = 5;
@@ -43,10 +43,10 @@ function one(date) {
   const marked = [...it.redditQueue].sort((one, other) => other.score - one.score);
   return [
     heading(`Digest of ${it.date}`, back, row ? sent(row) : null),
-    el("p", { class: "lead" }, `${dateName(it.date)}: ${many(it.summary.docsProcessed, "lead")} looked at, ${marked.length ? `${count(marked.length)} marked for a draft` : "none above the threshold"}.`),
+    el("p", { class: "lead" }, `${dateName(it.date)}: ${many(it.summary.docsProcessed, "lead")} looked at, ${marked.length ? `${count(marked.length)} marked for a draft` : "none above the threshold"}. Made `, moment(it.generatedAt), "."),
     el("div", { class: "grid" },
       card("Marked leads", { id: "marked", wide: true, aside: deed(row?.sentAt ? "Send again" : "Send now", () => askSend(it.date, row), { id: "send-digest" }) },
-        marked.length ? el("ol", { class: "leads" }, marked.map(lead)) : quiet("Nothing scored above the threshold."), made(it))),
+        marked.length ? el("ol", { class: "leads" }, marked.map(lead)) : quiet("Nothing scored above the threshold."))),
   ];
 }
 
@@ -62,8 +62,6 @@ function lead(it) {
       it.selftext ? el("p", { class: "excerpt" }, foreign(it.selftext)) : null));
 }
 
-const made = (it) => facts([["Made", [moment(it.generatedAt), " ", distance(it.generatedAt)]], ["Batches", it.batches?.length > 1 ? count(it.batches.length) : null]]);
-
 function askSend(date, row) {
   const again = Boolean(row?.sentAt);
   confirm({
@@ -73,7 +71,7 @@ function askSend(date, row) {
     isGrave: again,
     act: async () => {
       await act(`api/digests/${encodeURIComponent(date)}/send?wait=10`, { again });
-      refresh((it) => it.startsWith("api/digests"));
+      refresh(under("api/digests"));
     },
     done: `The digest of ${date} is on its way.`,
   });

@@ -38,9 +38,8 @@ function standings(rows, none, about) {
 /** The health view: every component measured, the goals, and what to do. */
 export function draw() {
   const health = use("api/reports/system/health");
-  const it = health.value ?? health.problem?.body;
   return [
-    heading("Health", null, it?.status ? badge(it.status) : null),
+    heading("Health", null, health.value ? badge(health.value.status) : null),
     when(health, (known) => el("div", { class: "grid" }, componentsCard(known), goalsCard(known.kpis ?? {}), adviceCard(known.recommendations ?? []))),
   ];
 }

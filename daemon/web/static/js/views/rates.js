@@ -33,7 +33,7 @@ function reportsChart(rows) {
   const owed = good + poor + bad;
   const text = owed ? `${percent(share(good + poor, owed))} of ${many(owed, "report")} delivered; ${count(poor)} late or plain, ${count(bad)} failed or unknown` : null;
   return chart("Reports", text, rows, [
-    { name: "Delivered", tone: "good", values: rows.map(onTime) },
+    { name: "Delivered", tone: "calm-good", values: rows.map(onTime) },
     { name: "Late or plain", tone: "warn", values: rows.map((it) => it.late + it.degraded) },
     { name: "Failed or unknown", tone: "bad", values: rows.map(lost) },
   ]);

@@ -1,7 +1,7 @@
 /* Reports: those of a date, and one with why it stands as it does and what was kept of it. */
 
 import { act } from "../api.js";
-import { refresh, use } from "../cache.js";
+import { refresh, under, use } from "../cache.js";
 import { confirm } from "../dialogs.js";
 import { el } from "../dom.js";
 import { count, dateName, foreign, moment, words } from "../format.js";
@@ -10,6 +10,7 @@ import { go, to } from "../router.js";
 import { session } from "../session.js";
 
 const SHOWN = 500;
+const BEFORE = "_week_before";
 const UNSETTLED = ["failed", "unknown"];
 
 export const title = (one, two) => (two ? `Report of ${one}, ${two}` : "Reports");
@@ -53,11 +54,10 @@ function one(company, date) {
     el("p", { class: "lead" }, dateName(it.date), it.advice ? el("span", { class: "advice-line" }, " What to do: ", foreign(it.advice)) : null),
     el("div", { class: "grid" },
       card("Why", { id: "why", aside: el("div", { class: "deeds" }, deeds(it)) }, when(why, chain)),
-      card("Delivery", { id: "delivery" }, facts([
+      el("div", { class: "stack" }, card("Delivery", { id: "delivery" }, facts([
         ["Delivered", it.deliveredAt ? moment(it.deliveredAt, { isExact: true }) : null], ["Deadline", moment(it.deadlineAt)], ["Channel", it.channel],
         ["Attempts", count(it.attempts)], ["Written by", it.rung], ["Error", it.error ? foreign(it.error) : null], ["Reason", it.reason ? foreign(it.reason) : null],
-        ["Message id", it.stableId ? el("code", {}, it.stableId) : null]])),
-      copyCard(it)),
+        ["Message id", it.stableId ? el("code", {}, it.stableId) : null]])), copyCard(it))),
   ];
 }
 
@@ -65,23 +65,30 @@ function one(company, date) {
 function chain(why) {
   return [
     el("p", {}, badge(why.status), " ", foreign(why.because ?? "")),
-    el("ol", { class: "chain" }, why.links.map((it) => el("li", {}, moment(it.at, { isExact: true }), " ", el("code", {}, it.event), " ", it.detail ? foreign(it.detail) : null))),
+    el("ol", { class: "chain" }, why.links.map((it) => el("li", { class: linkTone(it.event) }, moment(it.at, { isExact: true }), " ", el("code", {}, it.event), " ", it.detail ? foreign(it.detail) : null))),
   ];
 }
 
+const linkTone = (event) => (/failed|retryable|expired|missed|unknown|refused/.test(event) ? "bad" : /delivered$/.test(event) ? "good" : null);
+
 function copyCard(it) {
-  if (!it.report && !it.text) return card("The report", { id: "copy", wide: true }, quiet("Nothing was kept of it."));
+  if (!it.report && !it.text) return card("The report", { id: "copy" }, quiet("Nothing was kept of it."));
   const { facts: figures = {}, tables = {}, prose } = it.report ?? {};
-  return card("The report", { id: "copy", wide: true },
+  return card("The report", { id: "copy" },
     prose ? el("div", { class: "prose" }, prose.split(/\n{2,}/).map((part) => el("p", {}, foreign(part)))) : null,
     Object.keys(figures).length ? figureTable(figures) : null,
     Object.entries(tables).map(([name, rows]) => [el("h3", {}, foreign(name)), rowTable(name, rows)]),
     it.text ? el("details", {}, el("summary", {}, "As it was sent, as text"), el("pre", { tabindex: "0" }, foreign(it.text))) : null);
 }
 
+/** Each figure in a row; one that says what it was a week before stands beside the one it belongs to. */
 function figureTable(figures) {
-  return table("Figures", ["Figure", "Value"], Object.entries(figures).map(([name, value]) => el("tr", {},
-    el("th", { scope: "row" }, foreign(words(name))), el("td", { "data-head": "Value", class: "figure" }, cell(value)))), { className: "narrow" });
+  const isBefore = (name) => name.endsWith(BEFORE) && name.slice(0, -BEFORE.length) in figures;
+  const own = Object.keys(figures).filter((name) => !isBefore(name));
+  const hasBefore = own.length < Object.keys(figures).length;
+  return table("Figures", ["Figure", "Day", hasBefore ? "Week before" : null].filter(Boolean), own.map((name) => el("tr", {},
+    el("th", { scope: "row" }, foreign(words(name))), el("td", { "data-head": "Day", class: "figure" }, cell(figures[name])),
+    hasBefore ? el("td", { "data-head": "Week before" }, cell(figures[name + BEFORE])) : null)), { className: "narrow" });
 }
 
 function rowTable(name, rows) {
@@ -99,7 +106,7 @@ function deeds(it) {
   return it.deliveredAt || it.status === "excused" ? null : [deed("Make it now", () => askEnsure(it), { id: "ensure", isPrimary: true })];
 }
 
-const news = () => refresh((path) => path.startsWith("api/reports") || path.startsWith("api/why") || path === "api/today");
+const news = () => refresh((path) => ["api/reports", "api/why", "api/today"].some((it) => under(it)(path)));
 
 function askResolve(it, word) {
   const isResend = word === "resend";

@@ -12,24 +12,24 @@ import { ratesCard } from "./rates.js";
 import { schedulesCard } from "./schedules.js";
 import { recentDigests } from "./digests.js";
 
+const OPEN = "api/alerts?open=1&limit=500";
+const SHOWN = 6;
+
 export const title = () => "Today";
 
 export function draw() {
   const today = use("api/today");
-  const alerts = use("api/alerts");
+  const alerts = use(OPEN);
   const schedules = use("api/schedules");
   return [
     headline(use("api/status"), today, alerts, schedules),
     el("div", { class: "grid" },
+      el("div", { class: "stack" }, openAlertsCard(alerts), queueCard(today)),
       coverageCard(today),
-      openAlertsCard(alerts),
       nightCard(schedules),
       schedulesCard(schedules),
       ratesCard(),
-      queueCard(today),
-      channelsCard(today),
-      providersCard(today),
-      recentDigests()),
+      el("div", { class: "trio wide" }, channelsCard(today), providersCard(today), recentDigests())),
   ];
 }
 
@@ -57,14 +57,16 @@ function verdict(status, today, alerts) {
   const { failed = 0, missing = 0, unknown = 0 } = today.value.coverage ?? {};
   const lacking = failed + missing + unknown;
   const isGrave = untaken.some((it) => ["critical", "error"].includes(it.severity)) || failed + missing > 0;
-  if (lacking && !untaken.length) return { look: isGrave ? "bad" : "warn", text: `${many(lacking, "report")} not known to have arrived` };
-  if (untaken.length) return { look: isGrave ? "bad" : "warn", text: `${many(untaken.length, "thing")} ${untaken.length === 1 ? "wants" : "want"} somebody` };
+  const wants = untaken.length ? `${many(untaken.length, "alert")} ${untaken.length === 1 ? "wants" : "want"} somebody` : null;
+  const lacks = lacking ? `${many(lacking, "report")} did not arrive` : null;
+  if (wants || lacks) return { look: isGrave ? "bad" : "warn", text: [wants, lacks].filter(Boolean).join(", ") };
   if (open.length) return { look: "warn", text: "Somebody is on it" };
   return { look: "good", text: "All is well" };
 }
 
 function coverageCard(today) {
   return card("Coverage", { id: "coverage", aside: today.value?.coverage ? dayLink(today.value) : null }, when(today, (it) => {
+    if (it.ledgerError) return el("p", { class: "problem" }, foreign(it.ledgerError));
     if (!it.coverage?.expected) return quiet("No reports are owed today.");
     return [
       el("div", { class: "coverage" }, ring(it.coverage), legend(it.coverage)),
@@ -101,7 +103,9 @@ function openAlertsCard(alerts) {
   const all = el("a", { href: to("alerts") }, "All alerts");
   return card("Open alerts", { id: "open-alerts", aside: all }, when(alerts, (rows) => {
     const open = rows.filter((it) => it.resolvedAt === null);
-    return open.length ? alertList(open.slice(-8).reverse()) : quiet("None. Nobody has to do anything.");
+    if (!open.length) return quiet("None. Nobody has to do anything.");
+    const more = Math.max(alerts.total ?? 0, open.length) - SHOWN;
+    return [alertList(open.slice(-SHOWN).reverse()), more > 0 ? quiet(`… and ${count(more)} more`) : null];
   }));
 }
 
