@@ -17,6 +17,9 @@ FIGURES = {
     "flat": "benchmarks.flat:figures",
     "fires": "benchmarks.fires:figures",
     "start": "benchmarks.start:figures",
+    "http": "benchmarks.http:figures",
+    "reports": "benchmarks.reports:on_sqlite",
+    "reports-postgres": "benchmarks.reports:on_postgres",
 }
 
 

@@ -15,19 +15,29 @@ class MeasureFailed(Exception):
     """A measure ended without a result; the message holds the last lines it wrote."""
 
 
-def apart(function: str, *, limit_s: float = LIMIT_S, **arguments: Any) -> Any:
+def apart(function: str, *, limit_s: float = LIMIT_S, is_shown: bool = False, **arguments: Any) -> Any:
     """Call "module:function" in a new process and give back its answer, which has to fit into JSON.
+
+    `is_shown`: what it says of its progress, on its standard error, is shown as it comes.
 
     Raises:
         MeasureFailed: it raised, or took longer than `limit_s`.
     """
     command = [sys.executable, "-m", "benchmarks.apart", function, json.dumps(arguments)]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s, check=False)
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=None if is_shown else subprocess.PIPE,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise MeasureFailed(f"{function} was not done after {limit_s:.0f} s") from None
     if done.returncode != 0:
-        last = "\n".join(done.stderr.splitlines()[-15:])
+        last = "\n".join((done.stderr or "see above").splitlines()[-15:])
         raise MeasureFailed(f"{function} failed with exit code {done.returncode}:\n{last}")
     return json.loads(done.stdout.splitlines()[-1])
 

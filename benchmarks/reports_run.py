@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,13 +17,14 @@ from daemon.app import App
 from state.ledger.records import Status
 
 LOOK_S = 0.01
+TELL_EVERY_S, TOLD_FROM = 20.0, 10_000  # how often it says how far it is, of a day so large
 PLANNED_WITHIN_S, WRITTEN_WITHIN_S = 120.0, 600.0
 # Due from midnight until a minute before the next one: in time whenever it is measured.
 DUE, DEADLINE = "0 0 * * *", "23:59"
 
 
 def write(folder: str, count: int, warm: int, ledger: str) -> dict[str, float]:
-    """Reports a second after the first `warm`, and the peak of memory in MiB; called in a process of its own."""
+    """Reports a second after the first `warm`, and the peak of memory; called in a process of its own."""
     per_s = uvloop.run(_write(Path(folder), count, warm, ledger))
     return {"per_s": per_s, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
@@ -44,7 +46,7 @@ async def _write(folder: Path, count: int, warm: int, ledger: str) -> float:
         first = [id_of(number) for number in range(warm)]
         await _done(app, "write-reports", {"dates": [day.isoformat()], "companies": first})
         began = time.perf_counter()
-        await _done(app, "daily-reports", {})
+        await _done(app, "daily-reports", {}, tells=count >= TOLD_FROM)
         took_s = time.perf_counter() - began
         await _check(app, day, warm + count)
         return count / took_s
@@ -62,13 +64,20 @@ async def _planned(app: App, day: date, count: int) -> None:
     raise MeasureFailed(f"{count} companies were not planned within {PLANNED_WITHIN_S:.0f} s")
 
 
-async def _done(app: App, handler: str, args: dict[str, Any]) -> None:
+async def _done(app: App, handler: str, args: dict[str, Any], *, tells: bool = False) -> None:
     """Have a task done, and wait for its end."""
+    assert app.ledger is not None
+    began, began_at = time.monotonic(), datetime.now(UTC)
+    tell_at = began + TELL_EVERY_S
     task = (await app.queue.enqueue(handler, args)).task
-    until = time.monotonic() + WRITTEN_WITHIN_S
     while task.id in app.store.tasks:
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if now > began + WRITTEN_WITHIN_S:
             raise MeasureFailed(f"{handler} was not done within {WRITTEN_WITHIN_S:.0f} s")
+        if tells and now > tell_at:
+            tell_at = now + TELL_EVERY_S
+            written = await app.ledger.delivered_since(began_at)
+            print(f"      {written:,} after {now - began:.0f} s", file=sys.stderr, flush=True)
         await asyncio.sleep(LOOK_S)
 
 

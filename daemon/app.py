@@ -113,7 +113,15 @@ class App:
         hub = Hub(self.owner[:12])
         coverage_feed = CoverageFeed(self.reports.coverage, hub, clock)
         self.feed = Feed(self, coverage_feed, hub)
-        self.parts: list[Periodic] = [
+        self.parts: list[Periodic] = [*self._own_parts(), self.feed, coverage_feed]
+        self.parts += [make(lambda: self._services) for make in prepared.parts.values()]
+        self._services = self._make_services()
+
+    def _own_parts(self) -> list[Periodic]:
+        """What is stepped now and then, but for what the API and the packages of handlers bring along."""
+        home, clock, ledger = self.home, self.clock, self.ledger
+        kept = timedelta(days=self.config.queue.history_days)
+        parts: list[Periodic] = [
             self.queue,
             self.scheduler,
             self.dispatch,
@@ -121,14 +129,10 @@ class App:
             self.saver,
             self.pulse,
             Keeper(home, clock, self.alerts, backup_of(ledger, home)),
-            Broom(store, clock, self.alerts, timedelta(days=config.queue.history_days)),
+            Broom(self.store, clock, self.alerts, kept),
             *self.reports.parts,
-            self.feed,
-            coverage_feed,
-            *([] if ledger is None else [Attic(ledger, home, clock, lambda: self.config)]),
-            *(make(lambda: self._services) for make in prepared.parts.values()),
         ]
-        self._services = self._make_services()
+        return parts if ledger is None else [*parts, Attic(ledger, home, clock, lambda: self.config)]
 
     @classmethod
     @asynccontextmanager

@@ -8,6 +8,7 @@ HANDLERS = {
     "write-reports": "handlers.write_reports:write_reports",
     "daily-health": "handlers.daily_health:daily_health",
     "try-llm": "handlers.try_llm:try_llm",
+    "try-source": "handlers.try_source:try_source",
     "heartbeat": "handlers.heartbeat:heartbeat",
     "command": "handlers.command:command",
 }

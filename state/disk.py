@@ -38,8 +38,14 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o640) -> None:
     temp = path.with_name(path.name + TEMP_SUFFIX)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(temp, flags, mode), "wb") as file:
-            file.write(data)
+        # Without a file object: to make one takes as long as the system takes to write the file.
+        descriptor = os.open(temp, flags, mode)
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        finally:
+            os.close(descriptor)
         temp.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -26,10 +26,11 @@ DATE_IN_TEXT = "2013-01-15"
 COMPANIES = 16
 ENSURE = ("reports", "ensure")
 MODEL = "/v1/chat/completions"
+PROSE = "There is nothing out of the ordinary to tell of this day; the figures are below."
 ANSWER = json.dumps(
     {
         "model": "m",
-        "choices": [{"message": {"role": "assistant", "content": "ready"}, "finish_reason": "stop"}],
+        "choices": [{"message": {"role": "assistant", "content": PROSE}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 9, "completion_tokens": 1},
     }
 ).encode()
@@ -94,6 +95,7 @@ SCENES = {
             r"database +write and read +yes",
             r"redis +write.* +yes",
             r"modest +modest +yes",
+            r"files +source\.facts +yes",
             r"partner +delivered",
             r"ledger\.db +ok",
         ),

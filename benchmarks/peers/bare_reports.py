@@ -55,4 +55,6 @@ def _one(folder: Path, connection: sqlite3.Connection, template: Template, numbe
         generated_at=at,
     )
     (folder / f"{brief.company_id}.html").write_text(template.render(view=View(report)), "utf-8")
-    connection.execute("INSERT INTO sent VALUES (?, ?, ?)", (brief.company_id, day.isoformat(), at.isoformat()))
+    connection.execute(
+        "INSERT INTO sent VALUES (?, ?, ?)", (brief.company_id, day.isoformat(), at.isoformat())
+    )

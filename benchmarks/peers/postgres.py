@@ -1,4 +1,4 @@
-"""A real PostgreSQL on a free port of this machine, for as long as a block runs; it syncs as it does by itself."""
+"""A real PostgreSQL on a free port of this machine, for as long as a block runs, with its own settings."""
 
 import asyncio
 import contextlib

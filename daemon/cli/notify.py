@@ -1,4 +1,4 @@
-"""`nightdesk notify test CHANNEL` and `nightdesk test channels`: whether a message arrives."""
+"""`nightdesk notify test CHANNEL` and `nightdesk test`: whether what the daemon relies on does its work."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from daemon.operations import Operations
 
 TRY_LLM = "try-llm"
-LLM_S = 45  # a provider is given 30 s
+TRY_SOURCE = "try-source"
+TRIAL_S = 45  # a provider or a question is given 30 s
 SEND_S = 25.0  # more than the daemon allows one send
 Row = Mapping[str, Any]
 
@@ -104,18 +105,40 @@ def database(call: Call) -> int:
 def llm(call: Call) -> int:
     """Ask every provider for one word. Exit 1: one of them did not answer. Exit 2: there is none."""
 
+    return _try_by(call, TRY_LLM, "providers", none="llm.providers is empty, so there is nobody to ask")
+
+
+@test.command()
+@pass_call
+def source(call: Call) -> int:
+    """Ask the source of facts its questions, for no company. Exit 1: one failed. Exit 2: there is none."""
+    return _try_by(call, TRY_SOURCE, "sources", none="reports.source is not set, so there is nothing to ask")
+
+
+def _try_by(call: Call, handler: str, found_as: str, *, none: str) -> int:
+    """Have a handler try something, and tell what it found.
+
+    Raises:
+        Stop: there is nothing to try, or it did not come to an end.
+    """
+
     async def work(operations: "Operations") -> dict[str, Any]:
-        return await operations.run_once(TRY_LLM, {}, None)
+        return await operations.run_once(handler, {}, None)
 
     def asked() -> dict[str, Any]:
-        body: dict[str, Any] = {"handler": TRY_LLM, "args": {}, "key": None}
-        found: dict[str, Any] = call.client.post("/api/tasks", body, {"wait": LLM_S}, wait_s=LLM_S)
+        body: dict[str, Any] = {"handler": handler, "args": {}, "key": None}
+        found: dict[str, Any] = call.client.post("/api/tasks", body, {"wait": TRIAL_S}, wait_s=TRIAL_S)
         return found
 
     with Progress() as progress:
-        progress.show("asking the providers")
+        progress.show(f"asking the {found_as}")
         task = ask_or_do(call, asked, work)
-    return _tell_trials(call, _providers_in(task), "PROVIDER")
+    if task["state"] != "completed":
+        raise Stop(WRONG, f"nightdesk: {handler} is {task['state']}: {task.get('error') or 'not done yet'}")
+    found: list[Row] = (task["summary"] or {}).get(found_as, [])
+    if not found:
+        raise Stop(USAGE, f"nightdesk: {none}")
+    return _tell_trials(call, found, found_as.removesuffix("s").upper())
 
 
 def _try_link(call: Call, name: str) -> int:
@@ -135,22 +158,6 @@ def _tell_trials(call: Call, found: Sequence[Row], title: str) -> int:
     else:
         call.say(table_of_trials(call, found, title))
     return DONE if all(it["ok"] for it in found) else WRONG
-
-
-def _providers_in(task: Row) -> list[Row]:
-    """The trials that the handler tells of in its summary.
-
-    Raises:
-        Stop: it did not end well, or not in time; or there is nobody to ask.
-    """
-    if task["state"] != "completed":
-        raise Stop(WRONG, f"nightdesk: {TRY_LLM} is {task['state']}: {task.get('error') or 'not done yet'}")
-    found: list[Row] = (task["summary"] or {}).get("providers", [])
-    if not found:
-        raise Stop(
-            USAGE, "nightdesk: llm.providers is empty, so there is nobody to ask; add a provider to it"
-        )
-    return found
 
 
 def _try(call: Call, channel: str) -> dict[str, Any]:

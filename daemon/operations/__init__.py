@@ -4,7 +4,7 @@ Answers are plain dictionaries in the words of the JSON state. What changes some
 durable when its answer is given.
 """
 
-from daemon.operations.refusals import Unfit, Unknown, fit_key, parse_until
+from daemon.operations.refusals import Unfit, Unknown, parse_until
 from daemon.operations.work import Operations, digest_args
 
-__all__ = ["Operations", "Unfit", "Unknown", "digest_args", "fit_key", "parse_until"]
+__all__ = ["Operations", "Unfit", "Unknown", "digest_args", "parse_until"]

@@ -9,6 +9,7 @@ from daemon.config.problems import quoted
 from daemon.engine.queue import Accepted
 from daemon.operations.companies import need_anybody
 from daemon.operations.refusals import Unfit, Unknown, fit_key, fit_person, fit_reason
+from daemon.reports import costs
 from daemon.reports.emergency import NothingCalled, PlanRefused, Wish, draw_up, plan_row
 from daemon.reports.rescue import Rescue
 from state.ledger.base import Ledger
@@ -64,7 +65,7 @@ class EmergencyOperations:
         if company_id is None:
             await need_anybody(ledger)
         try:
-            plan = await draw_up(ledger, wish, self._app.config.timezone, now)
+            plan = await draw_up(ledger, wish, self._app.config.timezone, now, usd_each=self._usd_each())
         except NothingCalled as error:
             raise Unknown(str(error)) from None
         except PlanRefused as error:
@@ -123,6 +124,12 @@ class EmergencyOperations:
             )
         )
         return plan_row(plan)
+
+    def _usd_each(self) -> float | None:
+        """What one report costs, going by the last days; nothing where no model is asked."""
+        if not self._app.config.llm.providers:
+            return 0.0
+        return costs.mean_usd(costs.read(self._app.store.note(costs.NOTE)), self._app.clock.now().date())
 
     async def _begin(self) -> None:
         """Have the daemon take the plan on, and wait a moment, so that the answer can name the task."""

@@ -10,7 +10,7 @@ from daemon import __version__
 from daemon.meters import Family, Kind, Labels, Spread
 from daemon.reports.components import HEARTBEAT_NOTE
 from daemon.reports.links import Finding
-from daemon.reports.sums import Summing, Sums
+from daemon.reports.sums import Sums, at_once, summing
 from state.codec import parse_time
 from state.digests import LAST_SENT_NOTE
 from state.ledger.records import Status
@@ -31,7 +31,7 @@ class MetricOperations:
 
     def __init__(self, app: "App") -> None:
         self._app = app
-        self._summing = None if app.ledger is None else Summing(app.ledger, app.clock)
+        self._sums = None if app.ledger is None else summing(app.ledger, app.clock)
 
     async def readings(self) -> list[Reading]:
         """Every metric as it stands."""
@@ -189,8 +189,8 @@ class MetricOperations:
         ]
 
     async def _of_ledger(self) -> list[Reading]:
-        sums = None if self._summing is None else await self._summing.sums()
-        has_failed = self._summing is not None and sums is None
+        sums = None if self._sums is None else await at_once(self._sums)
+        has_failed = self._sums is not None and sums is None
         ratio = None if sums is None else sums.ratio
         statuses: Values = {} if sums is None else _by_status(sums)
         return [

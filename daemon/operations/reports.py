@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -11,13 +12,14 @@ from daemon.config.problems import meant, quoted
 from daemon.engine.queue import QueueFull
 from daemon.operations.companies import need_anybody
 from daemon.operations.refusals import Unfit, Unknown, fit_person
+from daemon.operations.remembered import Remembered
 from daemon.reports import certificates, resolving
 from daemon.reports.calendar import DAY, local_date
 from daemon.reports.causes import Account, Heard, account_of, newest_day
 from daemon.reports.copies import copy_of
 from daemon.reports.coverage import coverage_of, coverages, newest_date
 from daemon.reports.lacking import lacking
-from state.codec import as_camel
+from state.codec import as_camel, to_json
 from state.database import StoreError
 from state.home import Home
 from state.ledger.base import Ledger
@@ -39,7 +41,21 @@ NEARBY = 1000  # company ids that a mistyped one is compared with
 # Alerts of a single company, which somebody's word on its report ends.
 OF_ONE_REPORT = ("report.failed", "report.unknown")
 
+# Pages of reports that are kept as JSON: 300 kB each at the most, and no longer than somebody may be behind.
+LONGEST_REMEMBERED, PAGES_REMEMBERED = 1000, 32
+PAGE_FRESH_S = 2.0
+
 Enqueue = Callable[[str, Mapping[str, Any], str | None, float], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of a date's reports by company, as JSON."""
+
+    body: bytes
+    count: int
+    last: str  # the last company of it
+    total: int  # how many there are in all
 
 
 class ReportOperations:
@@ -48,6 +64,9 @@ class ReportOperations:
     def __init__(self, app: "App", enqueue: Enqueue) -> None:
         self._app = app
         self._enqueue = enqueue
+        self._pages = Remembered(
+            app.clock, self._encoded, self._changes, lasts_s=PAGE_FRESH_S, most=PAGES_REMEMBERED
+        )
 
     async def listing(
         self, on: date | None, status: str | None, after: str = "", limit: int = 100
@@ -63,6 +82,19 @@ class ReportOperations:
         counts = (await ledger.counts(on, on)).get(on, {})
         total = sum(count for one, count in counts.items() if wanted is None or one in wanted)
         return [_row(one) for one in rows], total
+
+    async def page(self, on: date | None, status: str | None, after: str, limit: int) -> Page:
+        """What `listing` gives, as JSON; a page that is asked for again and again is made once."""
+        wanted = (on, status, after, limit)
+        return await (self._pages.get(wanted) if limit <= LONGEST_REMEMBERED else self._encoded(wanted))
+
+    async def _encoded(self, wanted: tuple[date | None, str | None, str, int]) -> Page:
+        rows, total = await self.listing(*wanted)
+        last = str(rows[-1]["companyId"]) if rows else ""
+        return Page(body=to_json(rows), count=len(rows), last=last, total=total)
+
+    def _changes(self) -> object:
+        return self._ledger.changes
 
     async def missing(
         self, on: date | None, after: str = "", limit: int = MOST_MISSING
@@ -110,14 +142,16 @@ class ReportOperations:
 
     async def percent_now(self) -> float | None:
         """The percentage of the newest date that is due; None where the ledger does not tell it at once."""
-        if self._app.ledger is None:
+        counted = self._app.reports.coverage
+        if counted is None:
             return None
+        if (known := counted.at_hand()) is not None:
+            return known[0].percent
         try:
             async with asyncio.timeout(AT_ONCE_S):
-                percent: float | None = (await self.coverage(None))["percent"]
+                return (await counted.get()).percent
         except (LedgerError, TimeoutError):
             return None
-        return percent
 
     async def coverages(self, on: date | None, days: int) -> list[dict[str, Any]]:
         """The coverage of so many dates up to one, newest first."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.config.problems import meant, quoted
 from daemon.operations.refusals import Unknown
+from daemon.operations.remembered import Remembered
 from daemon.reports.rates import DAY, WEEK, ReportDays, RunDays, percent_of
-from daemon.reports.recent import Recent
 from state.ledger.errors import LedgerError
 from state.records import Task
 from state.schema import RUN
@@ -36,7 +36,7 @@ class RunOperations:
         # A date more: the oldest one counts whole, whatever the zone.
         self._runs = RunDays(app.store, (MOST_DAYS + 1) * DAY)
         self._reports = None if app.ledger is None else ReportDays(app.ledger, app.clock)
-        self._asked: dict[int, Recent[dict[str, Any]]] = {}
+        self._asked = Remembered(app.clock, self._rates, self._version, lasts_s=FRESH_S, most=MOST_DAYS)
 
     async def of_schedule(self, name: str, limit: int) -> list[dict[str, Any]]:
         """The newest runs of a schedule, oldest first.
@@ -52,15 +52,11 @@ class RunOperations:
 
     async def rates(self, days: int) -> dict[str, Any]:
         """How reports and runs fared on so many dates up to today, the oldest first."""
-        if days not in self._asked:
-            app, kept = self._app, self._app.ledger
-            self._asked[days] = Recent(
-                app.clock,
-                lambda: self._rates(days),
-                lambda: (app.store.generation, app.today(), None if kept is None else kept.changes),
-                lasts_s=FRESH_S,
-            )
-        return await self._asked[days].get()
+        return await self._asked.get(days)
+
+    def _version(self) -> object:
+        app = self._app
+        return app.store.generation, app.today(), None if app.ledger is None else app.ledger.changes
 
     async def success(self) -> dict[str, dict[str, Any]]:
         """How the runs of the last 24 hours and of 7 days fared. StoreError: they cannot be read."""

@@ -15,6 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from daemon.reports.calendar import DAY, excuse_for, local_date
+from daemon.reports.estimating import estimate
+from state.codec import parse_time
 from state.ledger.base import Ledger
 from state.ledger.records import DELIVERED, OPEN, Key, Obligation, Plan, Status
 
@@ -25,6 +27,7 @@ MOST_FAILING = 0.2
 CANARY_FOR = timedelta(minutes=15)
 LONGEST_DELAY = timedelta(days=1)
 PAGE = 1000
+ESTIMATE = "estimate"  # what it was expected to take and to cost, beside what it counts
 RUN = "run"  # what the plan remembers of its own course, beside what it counts
 SENT_AGAIN = DELIVERED | {Status.UNKNOWN}
 
@@ -50,8 +53,10 @@ class Wish:
     key: str = ""
 
 
-async def draw_up(ledger: Ledger, wish: Wish, zone: str, now: datetime) -> Plan:
-    """The plan for a wish, counted and not kept yet.
+async def draw_up(
+    ledger: Ledger, wish: Wish, zone: str, now: datetime, *, usd_each: float | None = None
+) -> Plan:
+    """The plan for a wish, counted and not kept yet; `usd_each`: what one report costs, where it is known.
 
     Raises:
         PlanRefused, NothingCalled: there can be none.
@@ -67,13 +72,15 @@ async def draw_up(ledger: Ledger, wish: Wish, zone: str, now: datetime) -> Plan:
     if day > now.date() + DAY:
         raise PlanRefused(f"date: {day.isoformat()} has not begun anywhere; write one that has")
     await ledger.mark_due(now)
+    counts: dict[str, Any] = {**await _counted(ledger, day, scope, is_forced=wish.force_of is not None)}
+    expected = await estimate(ledger, counts["willSend"], now + wish.delay, now, usd_each)
     return Plan(
         id=f"plan-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
         reason=wish.reason,
         owner=wish.owner,
         dates=(day,),
         scope=scope,
-        counts=await _counted(ledger, day, scope, is_forced=wish.force_of is not None),
+        counts={**counts, ESTIMATE: expected.as_row()},
         created_at=now,
         starts_at=now + wish.delay,
         delay_s=wish.delay.total_seconds(),
@@ -203,13 +210,17 @@ def concerned(plan: Plan) -> frozenset[Status]:
 
 def plan_row(plan: Plan) -> dict[str, Any]:
     """A plan as the API and the command line answer it."""
-    counts = {name: value for name, value in plan.counts.items() if name != RUN}
+    counts = {name: value for name, value in plan.counts.items() if name not in (RUN, ESTIMATE)}
+    expected = plan.counts.get(ESTIMATE, {})
+    ends_at = expected.get("endsAt")
     return {
         "planId": plan.id,
         "taskId": plan.counts.get(RUN, {}).get("taskId"),
         "state": plan.state.value,
         "counts": counts,
         "startsAt": plan.starts_at,
+        "estimatedEndAt": None if ends_at is None else parse_time(ends_at),
+        "estimatedCostUsd": expected.get("costUsd"),
         "reason": plan.reason,
         "owner": plan.owner,
         "dates": [day.isoformat() for day in plan.dates],

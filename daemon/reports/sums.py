@@ -7,13 +7,14 @@ from datetime import datetime
 
 from daemon.clock import Clock
 from daemon.reports.coverage import newest_date
+from daemon.reports.recent import Recent
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerError
 from state.ledger.records import DELIVERED, Status
 
-# What somebody who asks may have to wait for.
+# What somebody who asks has to wait for at the most; Prometheus itself gives up after 10 s.
 PATIENCE_S = 2.0
-AGAIN_S = 5.0
+LASTS_S = 5.0
 MOST_LOADS = 1000
 
 
@@ -36,30 +37,18 @@ class Sums:
         return 1.0 if owed == 0 else delivered / owed
 
 
-class Summing:
-    """Keeps the sums for a moment, so that many who ask cost the ledger no more than one."""
+def summing(ledger: Ledger, clock: Clock) -> Recent[Sums]:
+    """The sums, counted once for all who ask within a moment."""
+    return Recent(clock, lambda: sums_of(ledger, clock.now()), lambda: None, lasts_s=LASTS_S)
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._sums: Sums | None = None
-        self._asked_s: float | None = None
 
-    async def sums(self) -> Sums | None:
-        """The sums, a few seconds old at most; None where the ledger does not answer in time."""
-        async with self._lock:
-            if self._asked_s is None or self._clock.monotonic() - self._asked_s >= AGAIN_S:
-                self._sums = await self._ask()
-                self._asked_s = self._clock.monotonic()
-            return self._sums
-
-    async def _ask(self) -> Sums | None:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await sums_of(self._ledger, self._clock.now())
-        except (LedgerError, TimeoutError):
-            return None
+async def at_once(sums: Recent[Sums]) -> Sums | None:
+    """The sums; None where the ledger does not give them in time."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await sums.get()
+    except (LedgerError, TimeoutError):
+        return None
 
 
 async def sums_of(ledger: Ledger, now: datetime) -> Sums:

@@ -150,8 +150,11 @@ class Door:
     def _take_config(self) -> None:
         """A reload changes the tokens and names at once."""
         config = self._config()
-        if config is not self._read:
-            self._read, self._keyring, self._hosts = config, keyring_of(config.http), host_names(config)
+        if config is self._read:
+            return
+        if self._read is None or config.http.failures_per_minute != self._read.http.failures_per_minute:
+            self._attempts = Attempts(config.http.failures_per_minute)
+        self._read, self._keyring, self._hosts = config, keyring_of(config.http), host_names(config)
 
     def _known(self, token: bytes, address: str) -> tuple[Caller | None, int]:
         """Whose token it is, and for how many seconds nobody new is let in from there."""

@@ -1,18 +1,22 @@
 """The routes of alerts, silences and channels."""
 
 from http import HTTPStatus
+from typing import Annotated
+
+from msgspec import Meta
 
 from daemon.web.answers import alerts as shapes
 from daemon.web.asking import Answer, Asking
 from daemon.web.paging import after, within
 from daemon.web.query import LONGEST_WAIT_S, flag, wait, whole
-from daemon.web.route import Body, Reason, Route, Short, do, read
-from state.records import Alert, Silence
+from daemon.web.route import Body, Reason, Route, Short, Until, do, read
+from state.records import Alert, Severity, Silence
 
 MOST_ALERTS = 10_000
 MOST_MEMBERS = 1000
 DEFAULT_MEMBERS = 100
 FARTHEST = 1_000_000
+SEVERITIES = [severity.value for severity in Severity]
 
 
 class NewWord(Body):
@@ -25,7 +29,7 @@ class NewSilence(Body):
     """What is not to be told, how long, why, and on whose word."""
 
     match: Short
-    until: Short
+    until: Until
     reason: Reason
     owner: Short = "operator"
 
@@ -33,7 +37,7 @@ class NewSilence(Body):
 class NewAlertTest(Body):
     """How grave the alert is that is raised to see whether it arrives."""
 
-    severity: Short = "error"
+    severity: Annotated[Short, Meta(extra_json_schema={"enum": SEVERITIES})] = "error"
 
 
 class NewTest(Body):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from daemon.operations import Operations, fit_key
+from daemon.operations import Operations
 from daemon.web import replies
 from daemon.web.admission import Visit
 from daemon.web.asking import Asking
@@ -17,7 +17,7 @@ from daemon.web.connections import PROBLEM_OF_NOISE, Connection
 from daemon.web.pacing import Limit
 from daemon.web.problems import RETRY_AFTER_S, Refusal, detail_of, status_of
 from daemon.web.query import read_query
-from daemon.web.replays import Call, Replays
+from daemon.web.replays import Call, Replays, key_of
 from daemon.web.route import Route
 from daemon.web.routing import Match, Router
 
@@ -114,14 +114,6 @@ class Answering:
             raise
         self._replays.end(call, replies.kept(response))
         return response
-
-
-def key_of(header: str | None) -> str | None:
-    """The key of a call; in quotes or without. Unfit: it is empty, too long, or not printable."""
-    if header is None:
-        return None
-    text = header.strip()
-    return fit_key(text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text)
 
 
 async def read_body(request: web.BaseRequest, most_bytes: int) -> bytes:

@@ -18,7 +18,7 @@ from daemon.web.pages import PAGE_ROUTES
 from daemon.web.paging import after, page, page_at
 from daemon.web.query import choice, day, flag, wait, whole
 from daemon.web.reports import REPORT_ROUTES
-from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, do, read
+from daemon.web.route import Body, Nothing, Reason, Route, Scope, Short, Until, do, read
 from daemon.web.runs import RUN_ROUTES
 from state.records import Task, TaskState
 
@@ -47,7 +47,7 @@ class NewRun(Body):
 class NewPause(Body):
     """A pause, its end and its reason."""
 
-    until: Short
+    until: Until
     reason: Reason
 
 

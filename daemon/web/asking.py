@@ -13,6 +13,7 @@ from daemon.web.query import day_of
 from state.codec import from_json
 
 T = TypeVar("T")
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from daemon.web.answers import reports as shapes
 from daemon.web.asking import Answer, Asking
 from daemon.web.paging import after, page
 from daemon.web.query import flag, text, whole
-from daemon.web.route import Body, Reason, Route, Short, do, read
+from daemon.web.route import Body, DateText, Reason, Route, Short, do, read
 from state.ledger.records import Company
 
 DEFAULT_ROWS = 100
@@ -18,7 +18,7 @@ ROSTER_BODY = 64 * 1024 * 1024
 class NewCompanyPause(Body):
     """The first date that is served again, why, and on whose word."""
 
-    until: Short
+    until: DateText
     reason: Reason
     by: Short = "operator"
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 from daemon.web.answers import reports as shapes
 from daemon.web.asking import Answer, Asking
 from daemon.web.pacing import Limit
-from daemon.web.route import Answering, Body, Reason, Route, Short, do, read
+from daemon.web.route import Answering, Body, DateText, Reason, Route, Short, do, read
 
 Minutes = Annotated[float, Meta(ge=0, le=1440)]
 PLAN = "/api/reports/emergency/plans/{id}"
@@ -18,7 +18,7 @@ class NewRescue(Body):
     """Why one company's report has to be there, and of which date; `force` names an earlier plan."""
 
     reason: Reason
-    date: Short | None = None
+    date: DateText | None = None
     delay_minutes: Minutes = 0
     dry_run: bool = False
     force: Short | None = None

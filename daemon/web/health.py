@@ -1,7 +1,11 @@
 """The routes of the health: how everything is, and trying what the daemon relies on."""
 
 from http import HTTPStatus
+from typing import Annotated
 
+from msgspec import Meta
+
+from daemon.operations.health import LINKS
 from daemon.reports.components import State
 from daemon.web.answers import alerts, reports, work
 from daemon.web.answers import health as shapes
@@ -14,7 +18,7 @@ from daemon.web.route import Body, Route, Short, do, read
 class NewLinkCheck(Body):
     """Which link is to be tried: redis or database."""
 
-    name: Short
+    name: Annotated[Short, Meta(extra_json_schema={"enum": list(LINKS)})]
 
 
 async def health(asking: Asking) -> Answer:

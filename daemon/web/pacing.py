@@ -42,7 +42,7 @@ class Window:
 class Attempts:
     """Which addresses have sent wrong tokens, and which callers have been let in from where.
 
-    An address that has sent too many wrong ones in a minute is let in no more until the minute is over, not even
+    Who is new is let in no more from an address that has sent too many wrong ones within a minute, not even
     with a right one: else it could go on guessing. Who was let in from there before stays welcome: behind a
     proxy everybody has the same address, and one broken script must not lock the others out.
     """

@@ -1,18 +1,35 @@
 """Calls that bear an Idempotency-Key: done once, and answered again from memory when they are repeated."""
 
 import hashlib
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
+from daemon.config.problems import quoted
+from daemon.operations import Unfit
 from daemon.web.problems import Refusal
 
+KEY_PATTERN = r"^[!-~]{1,200}$"
 # An answer is kept for so long, and so much in all: whoever repeats a call does it within minutes.
 KEPT_S = 24 * 3600.0
 MOST_CALLS = 1000
 MOST_BYTES = 16 * 1024 * 1024
 AGAIN_S = 1
+
+
+def key_of(header: str | None) -> str | None:
+    """The key of a call, in quotes or without; None where it bears none.
+
+    Raises:
+        Unfit: it is empty, too long, or holds what is no letter, digit or sign of ASCII.
+    """
+    if header is None:
+        return None
+    if not re.fullmatch(KEY_PATTERN, header):
+        raise Unfit(f"Idempotency-Key: {quoted(header)} is none; 1 to 200 letters, digits and signs are")
+    return header[1:-1] if len(header) > 2 and header[0] == header[-1] == '"' else header
 
 
 class Call(NamedTuple):

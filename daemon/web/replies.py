@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from daemon.web.asking import Answer, Raw, Stream
+from daemon.web.asking import JSON, Answer, Raw, Stream
 from daemon.web.connections import Connection
 from daemon.web.headers import ASKED_AGAIN, NEVER_KEPT, TOTAL_HEADER
 from daemon.web.problems import PROBLEM_TYPE, Refusal, problem
@@ -16,7 +16,6 @@ from daemon.web.replays import Kept
 from daemon.web.route import Route
 from state.codec import to_json
 
-JSON = "application/json"
 TAG_DIGITS = 32
 REPLAYED = ("Content-Type", TOTAL_HEADER)
 SEND_S = 30.0  # whoever reads nothing for so long is given up on

@@ -2,17 +2,18 @@
 
 from datetime import date, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field
+from msgspec import Meta, field
 
 from daemon.operations import Unfit
+from daemon.reports.resolving import WORDS
 from daemon.web.answers import reports as shapes
 from daemon.web.answers import work
-from daemon.web.asking import Answer, Asking
+from daemon.web.asking import JSON, Answer, Asking, Raw
 from daemon.web.paging import after, page
 from daemon.web.query import choice, day, wait, whole
-from daemon.web.route import Body, Nothing, Route, Short, do, read
+from daemon.web.route import Body, DateText, Nothing, Route, Short, do, read
 from state.ledger.records import Status
 
 DEFAULT_ROWS = 100
@@ -26,16 +27,16 @@ DAY = timedelta(days=1)
 class NewEnsure(Body):
     """The reports to see to: those of one date, or from one to another; of one company, or of all."""
 
-    date: Short | None = None
-    from_: Short | None = field(name="from", default=None)
-    to: Short | None = None
+    date: DateText | None = None
+    from_: DateText | None = field(name="from", default=None)
+    to: DateText | None = None
     company: Short | None = None
 
 
 class NewVerdict(Body):
     """What somebody found out of a report: `delivered`, or that it is to be sent again, `resend`."""
 
-    as_: Short = field(name="as")
+    as_: Annotated[Short, Meta(extra_json_schema={"enum": list(WORDS)})] = field(name="as")
     by: Short = "operator"
 
 
@@ -43,8 +44,9 @@ async def reports(asking: Asking) -> Answer:
     """A date's reports, by company."""
     given = asking.given
     begin, limit = given["cursor"] or "", given["limit"]
-    rows, total = await asking.operations.reports.listing(given["date"], given["status"], begin, limit)
-    return page(rows, limit, "companyId", total)
+    found = await asking.operations.reports.page(given["date"], given["status"], begin, limit)
+    next_ = found.last if 0 < limit <= found.count else None
+    return Answer(value=Raw(body=found.body, media=JSON), total=found.total, next=next_)
 
 
 async def missing(asking: Asking) -> Answer:
@@ -75,7 +77,7 @@ async def ensure(asking: Asking) -> Answer:
 async def resolve(asking: Asking) -> Answer:
     """Take a person's word on a report that failed, or of which nobody knows whether it arrived."""
     said = asking.read(NewVerdict)
-    on = asking.day(asking.path["date"])
+    on = asking.day(asking.path["day"])
     return Answer(
         value=await asking.operations.reports.resolve(asking.path["company"], on, said.as_, said.by)
     )
@@ -91,13 +93,13 @@ async def coverage(asking: Asking) -> Answer:
 
 async def verify(asking: Asking) -> Answer:
     """Whether the certificate of a date holds, and what speaks against it."""
-    return Answer(value=await asking.operations.reports.verify(asking.day(asking.path["date"])))
+    return Answer(value=await asking.operations.reports.verify(asking.day(asking.path["day"])))
 
 
 async def certify(asking: Asking) -> Answer:
     """Write the certificate of a date."""
     asking.read(Nothing)
-    made = await asking.operations.reports.certify(asking.day(asking.path["date"]))
+    made = await asking.operations.reports.certify(asking.day(asking.path["day"]))
     return Answer(value=made)
 
 
@@ -145,16 +147,16 @@ REPORT_ROUTES: tuple[Route, ...] = (
         status=HTTPStatus.ACCEPTED,
     ),
     read("/api/coverage", coverage, gives=(shapes.Coverage, list[shapes.Coverage]), query=(ON, DAYS)),
-    read("/api/certificates/{date}/verify", verify, gives=shapes.Verdict),
+    read("/api/certificates/{day}/verify", verify, gives=shapes.Verdict),
     do(
-        "/api/certificates/{date}",
+        "/api/certificates/{day}",
         certify,
         Nothing,
         gives=shapes.Certificate,
         status=HTTPStatus.CREATED,
     ),
     read("/api/why/{company}/{date}", why, gives=shapes.Why),
-    do("/api/reports/{company}/{date}/resolve", resolve, NewVerdict, gives=shapes.Settled),
+    do("/api/reports/{company}/{day}/resolve", resolve, NewVerdict, gives=shapes.Settled),
     read(
         "/api/reports/{company}/{date}",
         report,

@@ -10,11 +10,14 @@ from msgspec import Meta, Struct
 from daemon.web.asking import Answer, Asking
 from daemon.web.caller import Scope as Scope
 from daemon.web.pacing import Limit
-from daemon.web.query import Param
+from daemon.web.query import DATE_PATTERN, Param
 
 SMALL_BODY = 64 * 1024
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+# What reads these says better than a pattern could what is wrong with one; it is there for other programs.
+DateText = Annotated[Short, Meta(extra_json_schema={"pattern": DATE_PATTERN, "format": "date"})]
+Until = Annotated[Short, Meta(extra_json_schema={"pattern": "^([1-9][0-9]{0,3}(s|m|h)|[0-9]{4}-.*)$"})]
 
 
 class Body(Struct, forbid_unknown_fields=True, rename="camel"):

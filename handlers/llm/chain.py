@@ -9,6 +9,7 @@ from daemon.clock import Clock
 from handlers.llm.base import TEMPLATE, Answer, Brief, Prompt, Prose, Trouble, Try
 from handlers.llm.budget import DELIVERY_RESERVE_S, SHORTEST_SLICE_S, slice_s
 from handlers.llm.checking import check
+from handlers.llm.crowd import Crowd
 from handlers.llm.prompting import make_prompt, new_fence
 from handlers.llm.purse import Purse
 from handlers.llm.rung import Check, Rung
@@ -36,8 +37,10 @@ class Ladder:
         *,
         reserve_s: float = DELIVERY_RESERVE_S,
         shortest_s: float = SHORTEST_SLICE_S,
+        crowd: Crowd | None = None,
     ) -> None:
         self.rungs = tuple(rungs)
+        self._crowd = crowd
         self._template = template
         self.purse = purse
         self._clock = clock
@@ -56,9 +59,11 @@ class Ladder:
     async def write(self, brief: Brief, *, deadline: datetime) -> Prose:
         """Write the prose of one report, so that the reserve is left until its deadline; raises nothing.
 
+        So is the time that all others for this deadline need: when it grows short, the template writes.
         Steps of the wall clock meanwhile neither lengthen nor shorten the time that there is.
         """
-        left_s = (deadline - self._clock.now()).total_seconds() - self._reserve_s
+        others_s = await self._crowd.rest_s(deadline) if self._crowd is not None and self.rungs else 0.0
+        left_s = (deadline - self._clock.now()).total_seconds() - self._reserve_s - others_s
         climb = _Climb(brief, self._clock.monotonic() + left_s)
         prose = await self._climb(climb)
         await self.purse.spend(prose.cost_usd)

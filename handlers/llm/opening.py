@@ -14,6 +14,7 @@ from handlers.llm import open_provider
 from handlers.llm.base import Trouble
 from handlers.llm.chain import Ladder, Template
 from handlers.llm.circuit import Circuit
+from handlers.llm.crowd import Crowd
 from handlers.llm.purse import Purse
 from handlers.llm.rung import Rung
 from handlers.llm.tally import Tally
@@ -49,11 +50,19 @@ async def ladder_of(house: Services) -> Ladder:
     async def make() -> _Opened:
         llm = house.config.llm
         http = llm_http(llm, allow_private=house.config.network.allow_private)
-        return _Opened(
-            open_ladder(llm, http, house.store, house.alerts, house.clock, meters=house.meters), http
+        ladder = open_ladder(
+            llm, http, house.store, house.alerts, house.clock, meters=house.meters, crowd=_crowd_of(house)
         )
+        return _Opened(ladder, http)
 
     return (await house.kept.get(KEPT_AS, make)).ladder
+
+
+def _crowd_of(house: Services) -> Crowd | None:
+    """Those who wait; None where no reports are made, and the ladder is only tried out."""
+    if house.ledger is None or house.config.reports is None:
+        return None
+    return Crowd(house.ledger, house.clock, house.config.reports.concurrency)
 
 
 def llm_http(section: LlmSection, *, allow_private: bool) -> HttpClient:
@@ -77,6 +86,7 @@ def open_ladder(
     template: Template = template_prose,
     *,
     meters: Meters | None = None,
+    crowd: Crowd | None = None,
 ) -> Ladder:
     """Make the ladder; nothing is asked yet, and breakers stand as they stood before the restart."""
     counting = meters or Meters()
@@ -87,6 +97,7 @@ def open_ladder(
         clock,
         reserve_s=section.delivery_reserve.total_seconds(),
         shortest_s=section.shortest_slice.total_seconds(),
+        crowd=crowd,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 from datetime import date
 
 from daemon.clock import Clock
+from daemon.reports import costs
 from daemon.watch.alerts import Alerts
 from state.codec import NotJson, from_json, to_json
 from state.database import StoreError
@@ -29,6 +30,7 @@ class Purse:
         self._alerts = alerts
         self._clock = clock
         self._day, self._spent_usd = _read(store.note(NOTE), clock.now().date())
+        self._costs = costs.read(store.note(costs.NOTE))
 
     @property
     def spent_usd(self) -> float:
@@ -44,8 +46,9 @@ class Purse:
         was_empty = self.is_empty
         if self._day != self._today:
             await self._alerts.resolve(ALERT)
-        if self._budget_usd is None or cost_usd <= 0:
+        if cost_usd <= 0:
             return
+        self._costs = costs.with_one(self._costs, self._today, cost_usd)
         self._spent_usd = self.spent_usd + cost_usd
         self._day = self._today
         await self._keep()
@@ -65,7 +68,8 @@ class Purse:
     async def _keep(self) -> None:
         try:
             body = {"day": self._day.isoformat(), "usd": self._spent_usd}
-            await self._store.commit(notes={NOTE: to_json(body).decode()})
+            notes = {NOTE: to_json(body).decode(), costs.NOTE: costs.written(self._costs)}
+            await self._store.commit(notes=notes)
         except StoreError as error:
             # It is counted here all the same; a restart now would begin the day anew.
             log.error("llm.spent-unstored", extra={"fields": {"error": str(error)}})  # noqa: TRY400

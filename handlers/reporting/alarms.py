@@ -8,7 +8,9 @@ from state.records import Severity
 if TYPE_CHECKING:
     from daemon.watch.alerts import Alerts
 
-FAILED, UNKNOWN, SOURCE = "report.failed", "report.unknown", "source.failed"
+FAILED = "report.failed"
+UNKNOWN = "report.unknown"
+SOURCE = "source.failed"
 MOST_SINGLE = 50  # open alerts of single companies; beyond these all others are one alert
 REST = {"company": "*"}
 

@@ -29,13 +29,7 @@ class Figure:
     value: Any
     before: Any = None
     is_compared: bool = False
-
-    @property
-    def change(self) -> float | None:
-        """The difference from the week before, where both are numbers."""
-        if self.is_compared and is_number(self.value) and is_number(self.before):
-            return float(self.value - self.before)
-        return None
+    change: float | None = None  # the difference from the week before, where both are numbers
 
 
 def figures(facts: Facts) -> Iterator[Figure]:
@@ -46,7 +40,14 @@ def figures(facts: Facts) -> Iterator[Figure]:
             continue
         is_compared = f"{name}{BEFORE}" in values
         before = values.get(f"{name}{BEFORE}")
-        yield Figure(label=label(name), value=value, before=before, is_compared=is_compared)
+        is_known = is_compared and is_number(value) and is_number(before)
+        yield Figure(
+            label=label(name),
+            value=value,
+            before=before,
+            is_compared=is_compared,
+            change=float(value - before) if is_known else None,
+        )
 
 
 def is_number(value: Any) -> bool:

@@ -29,21 +29,25 @@ def kept_path(logs: Path, day: date, company_id: str, form: str = "json") -> Pat
     """
     if not SAFE_ID.fullmatch(company_id):
         raise UnsafeId(f'the company id "{company_id[:80]}" is no name for a file; correct the roster')
-    return logs / FOLDER / day.isoformat() / f"{company_id}.{form}"
+    return logs.joinpath(FOLDER, day.isoformat(), f"{company_id}.{form}")
 
 
-async def keep(logs: Path, day: date, company_id: str, rendered: Rendered) -> None:
+def keep(path: Path, rendered: Rendered) -> None:
     """Write the copies, each whole or not at all; the JSON last, so that with it all are there.
+
+    Blocks for as long as the disk takes. `path` is that of the JSON.
 
     Raises:
         OSError: the disk refused.
-        UnsafeId: see `kept_path`.
     """
-    await asyncio.to_thread(_write, kept_path(logs, day, company_id), rendered)
+    try:
+        _write(path, rendered)
+    except FileNotFoundError:  # the first of its day
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _write(path, rendered)
 
 
 def _write(path: Path, rendered: Rendered) -> None:
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     write_whole(path.with_suffix(".txt"), rendered.text.encode())
     write_whole(path.with_suffix(".html"), rendered.html.encode())
     write_whole(path, rendered.json)

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from daemon.clock import Clock
+from daemon.gathering import Desk
 from state.ledger.base import Ledger, Refused
 from state.ledger.errors import LedgerDown, LedgerError
 from state.ledger.marks import Keyed
@@ -24,52 +25,6 @@ T = TypeVar("T", bound=Keyed)
 log = logging.getLogger(__name__)
 
 
-class _Desk(Generic[T]):
-    """Whatever is handed in while a call runs goes out together as the next one."""
-
-    def __init__(self, call: Callable[[Sequence[T]], Awaitable[Refused]]) -> None:
-        self._call = call
-        self._waiting: list[tuple[T, asyncio.Future[bool]]] = []
-        self._serving: asyncio.Task[None] | None = None
-
-    async def hand_in(self, one: T) -> bool:
-        """Write one; False where it was refused.
-
-        Raises:
-            LedgerError: the ledger could not take it.
-        """
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((one, answer))
-        if self._serving is None:
-            self._serving = asyncio.create_task(self._serve())
-        return await answer
-
-    async def end(self) -> None:
-        """Wait for what is being written."""
-        if self._serving is not None:
-            await asyncio.wait({self._serving})
-
-    async def _serve(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-                await self._write(batch)
-        finally:
-            self._serving = None
-
-    async def _write(self, batch: Sequence[tuple[T, asyncio.Future[bool]]]) -> None:
-        try:
-            refused = await self._call([one for one, _ in batch])
-        except LedgerError as error:
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        for one, answer in batch:
-            if not answer.done():
-                answer.set_result(Key(one.company_id, one.date) not in refused)
-
-
 class Leases:
     """What one run holds. `renewed` is a part for `loops.repeat`; whoever is refused has lost its lease."""
 
@@ -81,10 +36,10 @@ class Leases:
         self._owner = owner
         self._clock = clock
         self._held: dict[Key, int] = {}
-        self._produced = _Desk[Produced](self._firmly(lambda it: ledger.produced(owner, it)))
-        self._intents = _Desk[Intent](self._firmly(lambda it: ledger.intend_sends(owner, it)))
-        self._outcomes = _Desk[Outcome](self._firmly(lambda it: ledger.record_outcomes(owner, it)))
-        self._releases = _Desk[Release](self._firmly(lambda it: ledger.release(owner, it)))
+        self._produced: Desk[Produced, bool] = _desk(lambda it: ledger.produced(owner, it))
+        self._intents: Desk[Intent, bool] = _desk(lambda it: ledger.intend_sends(owner, it))
+        self._outcomes: Desk[Outcome, bool] = _desk(lambda it: ledger.record_outcomes(owner, it))
+        self._releases: Desk[Release, bool] = _desk(lambda it: ledger.release(owner, it))
 
     def take(self, claimed: Sequence[Obligation]) -> None:
         """Hold on to what was claimed."""
@@ -145,15 +100,20 @@ class Leases:
             fields = {"company": key.company_id, "date": key.date.isoformat()}
             log.warning("lease.lost", extra={"fields": fields})
 
-    def _firmly(
-        self, call: Callable[[Sequence[T]], Awaitable[Refused]]
-    ) -> Callable[[Sequence[T]], Awaitable[Refused]]:
-        """Repeat a call that had no answer: every call of a ledger may be."""
 
-        async def called(batch: Sequence[T]) -> Refused:
-            for _ in range(DOWN_TRIES - 1):
-                with suppress(LedgerDown):
-                    return await call(batch)
+def _desk(call: Callable[[Sequence[T]], Awaitable[Refused]]) -> Desk[T, bool]:
+    """A desk for one of the ledger's calls; it answers whether a row was kept."""
+
+    async def called(batch: Sequence[T]) -> Sequence[bool]:
+        refused = await _firmly(call, batch)
+        return [Key(one.company_id, one.date) not in refused for one in batch]
+
+    return Desk(called, MOST_AT_ONCE)
+
+
+async def _firmly(call: Callable[[Sequence[T]], Awaitable[Refused]], batch: Sequence[T]) -> Refused:
+    """Repeat a call that had no answer: every call of a ledger may be."""
+    for _ in range(DOWN_TRIES - 1):
+        with suppress(LedgerDown):
             return await call(batch)
-
-        return called
+    return await call(batch)

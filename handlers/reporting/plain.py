@@ -8,6 +8,7 @@ from typing import Any
 
 # What JSON readers and our writer hold exactly; a larger number is told as text.
 _LARGEST = 2**63 - 1
+_OF_ONE_SIZE = frozenset({int, float, bool, type(None)})
 _DEEPEST = 8  # lists in lists, which nobody reads in a report
 
 
@@ -38,6 +39,8 @@ def size(value: Any) -> int:
     """About how many bytes a plain value takes when written."""
     if isinstance(value, str):
         return len(value)
+    if type(value) in _OF_ONE_SIZE:
+        return 8
     if isinstance(value, Mapping):
         return sum(len(name) + size(inner) for name, inner in value.items())
     if isinstance(value, tuple):

@@ -1,18 +1,22 @@
 """One report made: prose to the facts, dressed, and kept."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.clock import Clock
+from daemon.gathering import Desk
 from daemon.notify.base import Message
 from daemon.reports.calendar import stable_id_of
-from handlers.llm.base import Brief
+from handlers.llm.base import Brief, Prose
 from handlers.llm.chain import Ladder
 from handlers.llm.degraded import DegradedShare
 from handlers.llm.names import Names
 from handlers.reporting.base import Facts, Rendered, Report
-from handlers.reporting.keeping import keep, kept
+from handlers.reporting.keeping import keep, kept, kept_path
 from handlers.reporting.render import Renderer
 from handlers.reporting.sending import as_message
 from state.home import Home
@@ -24,6 +28,19 @@ if TYPE_CHECKING:
 
 # A report whose deadline has passed is late whatever is done; a model is still given so long.
 LATE_BUDGET = timedelta(seconds=150)
+# By one trip to a thread. As many as a batch: the ledger's calls that follow are then as large, and each
+# of these costs a commit.
+PRINTED_AT_ONCE = 100
+
+Job = tuple[Report, Path]  # a report, and where its copy goes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A report as it will be, and the prose in it with what that took."""
+
+    report: Report
+    prose: Prose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +69,7 @@ class Press:
         self._home = home
         self._ledger = ledger
         self._clock = clock
+        self._printing = Desk(self._print, PRINTED_AT_ONCE)
         self._degraded = DegradedShare(alerts)
         self._expected: dict[date, int] = {}
         self._names: tuple[int, Names] | None = None
@@ -77,11 +95,10 @@ class Press:
         )
         return _written(report, found.rendered, is_degraded=found.body.get("isDegraded") is True)
 
-    async def make(self, obligation: Obligation, company: Company, facts: Facts) -> Written:
-        """Write a report, and keep it.
+    async def write(self, obligation: Obligation, company: Company, facts: Facts) -> Draft:
+        """Write a report; it is not kept yet.
 
         Raises:
-            OSError: the disk took no copy.
             LedgerError: it did not say what it knows of this report.
         """
         stable_id = await self._stable_id(obligation)
@@ -108,10 +125,28 @@ class Press:
             is_late=now > obligation.deadline_at,
             is_degraded=prose.is_degraded,
         )
-        rendered = self._renderer.render(report)
-        await keep(self._home.logs, obligation.date, company.id, rendered)
-        await self._degraded.count(obligation.date, prose, await self._expected_on(obligation.date))
-        return _written(report, rendered, is_degraded=prose.is_degraded)
+        return Draft(report=report, prose=prose)
+
+    async def print(self, draft: Draft) -> Written:
+        """Dress a report, and keep it.
+
+        Raises:
+            OSError: the disk took no copy.
+            UnsafeId: the company's id is no name for one.
+            LedgerError: it did not say how many reports the day will have.
+        """
+        report = draft.report
+        path = kept_path(self._home.logs, report.date, report.company_id)
+        rendered = await self._printing.hand_in((report, path))
+        await self._degraded.count(report.date, draft.prose, await self._expected_on(report.date))
+        return _written(report, rendered, is_degraded=report.is_degraded)
+
+    async def end(self) -> None:
+        """Wait for what is being printed."""
+        await self._printing.end()
+
+    async def _print(self, jobs: Sequence[Job]) -> Sequence[Rendered | Exception]:
+        return await asyncio.to_thread(lambda: [_printed(self._renderer, *job) for job in jobs])
 
     async def _stable_id(self, obligation: Obligation) -> str:
         """The id of this report; a new one where copies by the first were sent, and it is forced."""
@@ -140,6 +175,16 @@ class Press:
                 after = page[-1].id
             self._names = (version, Names(names))
         return self._names[1]
+
+
+def _printed(renderer: Renderer, report: Report, path: Path) -> Rendered | Exception:
+    """A report rendered and kept, or why it was not: each for itself."""
+    try:
+        rendered = renderer.render(report)
+        keep(path, rendered)
+    except Exception as error:  # whatever it is belongs to the one report
+        return error
+    return rendered
 
 
 def _written(report: Report, rendered: Rendered, *, is_degraded: bool) -> Written:

@@ -232,9 +232,14 @@ def _json(report: Report) -> bytes:
         "isLate": report.is_late,
         "notes": report.notes,
         "stableId": report.stable_id,
-        "generatedAt": report.generated_at,
+        "generatedAt": plain(report.generated_at),
     }
-    return to_pretty_json(plain(kept)) + b"\n"
+    # Facts are plain already, and to make them so once more took longer than to write them. What strangers
+    # wrote beside them may hold half a character, which has no form in JSON.
+    try:
+        return to_pretty_json(kept) + b"\n"
+    except TypeError:
+        return to_pretty_json(plain(kept)) + b"\n"
 
 
 def _grid(title: str, table: Table) -> Grid:

@@ -194,9 +194,12 @@ class Run:
                 facts = await self._facts(one, found)
                 if facts is None:
                     return None
-                made = await self._writer.press.make(one, company, facts)
-                self.tally.written += 1
-                self.tally.without_facts += facts.problem is not None
+                draft = await self._writer.press.write(one, company, facts)
+        # Only what may wait for a model is limited in number; the press takes a whole batch at once.
+        if made is None:
+            made = await self._writer.press.print(draft)
+            self.tally.written += 1
+            self.tally.without_facts += draft.report.facts.problem is not None
         noted = Produced(
             company_id=one.company_id,
             date=one.date,

@@ -17,7 +17,7 @@ from state.records import Delivery, DeliveryState
 KIND = "report"
 # Mail servers refuse a fourth connection; the channel's own, for alerts, is one of them.
 MAILS_AT_ONCE = 2
-RECORDS_AT_ONCE = 32  # on a channel that writes on this machine
+RECORDS_AT_ONCE = 100  # on a channel that writes on this machine: a whole batch
 
 log = logging.getLogger(__name__)
 

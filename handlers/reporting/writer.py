@@ -106,6 +106,7 @@ class Writer:
         self.is_closed = True
         if self.sending:
             await asyncio.wait(self.sending, timeout=CLOSE_S)
+        await self.press.end()
         with suppress(LedgerError):
             await self.record_rest()
         if self.source is not None:

@@ -206,6 +206,10 @@ class Looking(Protocol):
 
     async def delivered_since(self, at: datetime) -> int: ...
 
+    async def deliveries(self, since: datetime, *, limit: int = 1000) -> list[datetime]:
+        """When the newest deliveries were proved, the newest first."""
+        ...
+
     async def sends_of(self, key: Key) -> list[Send]: ...
 
     async def sends_on(self, on: date, *, after: str = "", limit: int = 1000) -> list[Send]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import date, datetime
 
+from state.codec import parse_time
 from state.ledger.deciding import COLUMNS
 from state.ledger.records import Event, Key, Load, Obligation, Send, Status, Tally
 from state.ledger.script import Given, Query, Script, as_record
@@ -114,6 +115,16 @@ def delivered_since(at: datetime) -> Script[int]:
     """How many were delivered since then: the rate that a forecast goes on."""
     (row,) = yield Query("SELECT count(*) AS n FROM obligation WHERE delivered_at >= $1", (at,))
     return int(row["n"])
+
+
+def deliveries(since: datetime, limit: int) -> Script[list[datetime]]:
+    """When the newest deliveries were proved, the newest first: the pace at which reports are made."""
+    rows = yield Query(
+        "SELECT delivered_at FROM obligation WHERE delivered_at >= $1 ORDER BY delivered_at DESC LIMIT $2",
+        (since, limit),
+    )
+    times = [row["delivered_at"] for row in rows]
+    return [parse_time(it) if isinstance(it, str) else it for it in times]
 
 
 def sends_of(key: Key) -> Script[list[Send]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from msgspec import convert
@@ -48,8 +49,13 @@ Script = Generator[Query, Sequence[Row], T]
 Work = Callable[[], Script[T]]
 
 
+_PLAIN = frozenset({str, int, float, bool})  # exactly these: most values of a row
+
+
 def plain(value: Any) -> Any:
     """A value as it stands in the JSON of given rows; times sort as text."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, datetime):
         return time_text(value)
     if isinstance(value, date):
@@ -64,8 +70,9 @@ def plain(value: Any) -> Any:
 def given(name: str, records: Iterable[Record], *, of: type[Record], without: Sequence[str] = ()) -> Given:
     """Records as given rows, with their fields as columns."""
     columns = tuple(one for one in columns_of(of) if one[0] not in without)
-    names = [column for column, _ in columns]
-    rows = [{column: plain(getattr(record, column)) for column in names} for record in records]
+    names = tuple(column for column, _ in columns)
+    values = attrgetter(*names)
+    rows = [dict(zip(names, map(plain, values(record)), strict=True)) for record in records]
     return Given(name, columns, rows)
 
 

@@ -193,6 +193,9 @@ class ScriptedLedger(ABC):
     async def delivered_since(self, at: datetime) -> int:
         return await self._read(lambda: looking.delivered_since(at))
 
+    async def deliveries(self, since: datetime, *, limit: int = PAGE) -> list[datetime]:
+        return await self._read(lambda: looking.deliveries(since, limit))
+
     async def sends_of(self, key: Key) -> list[Send]:
         return await self._read(lambda: looking.sends_of(key))
 

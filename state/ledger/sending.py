@@ -43,10 +43,12 @@ WHERE send.state <> 'delivered'"""
 
 def intend_sends(owner: str, batch: Sequence[Intent]) -> Script[frozenset[Key]]:
     """Write what is about to be sent; those refused must not be."""
-    kept = yield Query(_INTEND, (owner,), (given("held", batch, of=Intent),))
-    gone = refused(batch, kept)
-    allowed = [one for one in batch if Key(one.company_id, one.date) not in gone]
-    yield Query(_INTEND_SENDS, given=(given("held", allowed, of=Intent),))
+    held = given("held", batch, of=Intent)
+    kept = yield Query(_INTEND, (owner,), (held,))
+    if gone := refused(batch, kept):
+        allowed = [one for one in batch if Key(one.company_id, one.date) not in gone]
+        held = given("held", allowed, of=Intent)
+    yield Query(_INTEND_SENDS, given=(held,))
     return gone
 
 

@@ -79,13 +79,13 @@ def open_stage(folder: Path) -> Iterator[Stage]:
     with open_desk(folder) as desk:
         zone = zone_at_noon()
         today = datetime.now(ZoneInfo(zone)).date()
-        desk.environ.update(DESK_TOKEN=TOKEN, READ_TOKEN=READ_TOKEN)
+        desk.environ.update(DESK_TOKEN=TOKEN, READ_TOKEN=READ_TOKEN, NEXT_TOKEN=TOKEN[::-1])
         lay_out(desk, zone, today)
         desk.start()
         desk.does("trigger", "nightly-batch", "--wait")
         desk.run("trigger", FAILING_JOB, "--wait")
         desk.wait_for("a planned morning", lambda: _coverage(desk)["expected"] == COMPANIES)
-        desk.run("reports", "ensure", "--date", today.isoformat(), "--wait")
+        desk.run("reports", "ensure", "--date", today.isoformat())
         desk.wait_for("the morning's reports", lambda: _coverage(desk)["delivered"] == COMPANIES - 1)
         port = desk.does("status", "--json").json["httpPort"]
         stage = Stage(desk, f"http://127.0.0.1:{port}", today)

@@ -176,6 +176,16 @@ async def test_a_tally_names_what_had_gone_wrong_before_a_delivery(ledger: Ledge
     ]
 
 
+async def test_the_newest_deliveries_are_told_by_their_times(ledger: Ledger) -> None:
+    await ledger.plan([owed("a"), owed("b"), owed("c")], NOW)
+    taken = await sent(ledger, "w")
+    for minutes, one in enumerate(taken[:2]):
+        await ledger.record_outcomes("w", [outcome(one, at=NOW + timedelta(minutes=minutes))])
+    assert await ledger.deliveries(NOW) == [NOW + timedelta(minutes=1), NOW]
+    assert await ledger.deliveries(NOW, limit=1) == [NOW + timedelta(minutes=1)]
+    assert await ledger.deliveries(NOW + timedelta(minutes=2)) == []
+
+
 async def test_what_is_open_is_forecast_by_deadline(ledger: Ledger) -> None:
     late, early = NOW + timedelta(hours=2), NOW + timedelta(hours=1)
     await ledger.plan([owed("a"), owed("b"), owed("c", deadline_at=early), owed("d", TODAY + DAY)], NOW)

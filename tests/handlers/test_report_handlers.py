@@ -16,6 +16,7 @@ from handlers.backup_reports import backup_reports
 from handlers.daily_reports import daily_reports
 from handlers.reporting.leases import LEASE
 from handlers.write_reports import write_reports
+from state import records
 from state.codec import time_text
 from state.ledger.errors import LedgerConflict, LedgerDown, LedgerFull, LedgerReadOnly
 from state.ledger.records import Status
@@ -94,7 +95,8 @@ async def test_reports_that_wait_for_their_ledger_again_and_again_are_told_of_un
     await room.serve("acme")
     whole, task = room.house, room.context("daily-reports")
     handing_nothing_out(room, LedgerFull("no room"))
-    again = replace(room.context("daily-reports"), task=replace(task.task, summary={"snoozes": 1}))
+    second = records.replace(task.task, summary={"snoozes": 1})
+    again = replace(room.context("daily-reports"), task=second)
     await daily_reports(again)
     assert [name for name, _ in room.alerts()] == ["report.waiting"]
     await room.house.kept.close()

@@ -68,12 +68,20 @@ class Newsstand:
     dates: Sequence[date]
     server: Postgres | None = None  # of the ledger; None is the embedded one
     url: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
+    zone: str = "UTC"
+    settings: dict[str, Any] = field(default_factory=dict)  # of the config, beside those written here
+    reports: dict[str, Any] = field(default_factory=dict)  # the same for its section of reports
 
     def settle(self) -> None:
         """Write down what there is; no language model, so that the template writes."""
         roster = [
-            {"id": it, "name": it, "timezone": "UTC", "recipients": [f"{it}@example.com"], "channel": post}
+            {
+                "id": it,
+                "name": it,
+                "timezone": self.zone,
+                "recipients": [f"{it}@example.com"],
+                "channel": post,
+            }
             for it, post in zip(self.companies, cycle(POSTS), strict=False)
         ]
         (self.desk.folder / "companies.json").write_text(json.dumps(roster))
@@ -85,18 +93,16 @@ class Newsstand:
             self.url = self.url or self.server.new_database()
             self.desk.environ["LEDGER"] = self.url
             self.settings["ledger"] = {"url": "env:LEDGER"}
-        self.desk.write_config(
-            timezone="UTC",
-            heartbeatSchedule=NEVER,
-            dailyReportSchedule=NEVER,
-            network={"allowPrivate": True},
-            channels=dict.fromkeys(POSTS, self.mail.entry),
-            reports={
-                "source": {"type": "sqlite", "path": "shop.db", "facts": FACTS},
-                "resendAfter": "1s",
-            },
-            **self.settings,
-        )
+        source = {"type": "sqlite", "path": "shop.db", "facts": FACTS}
+        ours = {
+            "timezone": self.zone,
+            "heartbeatSchedule": NEVER,
+            "dailyReportSchedule": NEVER,
+            "network": {"allowPrivate": True},
+            "channels": dict.fromkeys(POSTS, self.mail.entry),
+            "reports": {"source": source, "resendAfter": "1s", **self.reports},
+        }
+        self.desk.write_config(**ours | self.settings)
 
     @property
     def range(self) -> tuple[str, str]:

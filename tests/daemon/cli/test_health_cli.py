@@ -57,8 +57,8 @@ def test_health_now_of_a_daemon_is_ok_and_follows_redis(
     until(lambda: nightdesk("health", "now").code == 0)  # the first heartbeat may take a moment
     redis.kill()
     assert nightdesk("trigger", "hello", "--wait").code == 0  # nothing waits for it
+    until(lambda: nightdesk("health", "now").code == 1)  # what was measured a moment ago still counts
     ended = nightdesk("health", "now")
-    assert ended.code == 1
     assert "cannot be reached" in ended.out
     assert "nightdesk test redis" in ended.out
 
@@ -138,6 +138,26 @@ def test_without_providers_there_is_nothing_to_ask(desk: Any, nightdesk: Nightde
     ended = nightdesk("test", "llm")
     assert (ended.code, ended.out) == (2, "")
     assert "llm.providers is empty, so there is nobody to ask" in ended.err
+
+
+def test_the_source_is_asked_each_of_its_questions(desk: Any, nightdesk: Nightdesk) -> None:
+    (desk.folder / "sales.csv").write_text("company,sold\nacme,7\n")
+    source = {"type": "files", "facts": "SELECT company, sold FROM read_csv('sales.csv')"}
+    configure(desk, reports={"source": source})
+    ended = nightdesk("test", "source")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines()[1].split()[:3] == ["files", "source.facts", "yes"]
+    configure(
+        desk, reports={"source": {**source, "facts": "SELECT company, gone FROM read_csv('sales.csv')"}}
+    )
+    ended = nightdesk("test", "source")
+    assert (ended.code, "gone" in ended.out) == (1, True)
+
+
+def test_without_a_source_there_is_nothing_to_ask(served: Any, nightdesk: Nightdesk) -> None:
+    ended = nightdesk("test", "source")
+    assert (ended.code, ended.out) == (2, "")
+    assert "reports.source is not set" in ended.err
 
 
 def test_a_provider_that_is_away_fails_its_trial(desk: Any, nightdesk: Nightdesk) -> None:

@@ -13,7 +13,7 @@ from daemon.meters import Family
 from daemon.notify.base import Failure
 from daemon.operations.metrics import MetricOperations
 from daemon.reports.links import Links
-from daemon.reports.sums import AGAIN_S
+from daemon.reports.sums import LASTS_S
 from daemon.secret import Secret
 from state.ledger.errors import LedgerDown
 from state.records import Severity
@@ -250,12 +250,12 @@ async def test_a_ledger_that_is_down_costs_its_own_series_and_no_others(
 
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "loads", away)
-        await reporting.clock.advance(seconds=AGAIN_S)
+        await reporting.clock.advance(seconds=LASTS_S)
         found = await look.all()
     assert found["nightdesk_scrape_errors"] == {("ledger",): 1}
     assert found["nightdesk_coverage_ratio"] == found["nightdesk_obligations"] == {}
     assert found["nightdesk_ready"] == {(): 1}
-    await reporting.clock.advance(seconds=AGAIN_S)
+    await reporting.clock.advance(seconds=LASTS_S)
     assert await look.one("nightdesk_scrape_errors", "ledger") == 0
 
 

@@ -133,6 +133,7 @@ async def test_the_status_tells_the_percentage_unless_the_ledger_is_away(
         raise LedgerDown("no answer")
 
     monkeypatch.setattr(ledger, "counts", refuse)
+    await desk.clock.advance(seconds=5)
     assert (await operations.status())["coverageToday"] is None
 
 

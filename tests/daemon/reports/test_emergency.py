@@ -1,13 +1,16 @@
 """What an emergency plan counts, and what its first slice says about the rest."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from daemon.reports.emergency import CANARY_FOR, Verdict, canaries, judge, shares
+from daemon.reports.emergency import CANARY_FOR, Verdict, Wish, canaries, draw_up, judge, plan_row, shares
+from daemon.reports.estimating import FEWEST, pace
 from state.ledger.records import Obligation, Status
 from tests.contracts.ledgers import owed
-from tests.daemon.reports.owing import DUE
+from tests.daemon.reports.owing import DUE, Office
 
 STANDING = {
     Status.PLANNED: 1,
@@ -74,3 +77,56 @@ def test_the_first_slice_says_whether_the_rest_may_follow(
 
 def test_attempts_from_before_the_plan_are_no_failures_of_it() -> None:
     assert judge(some(BACK), {"c0": 1}, DUE, DUE) is Verdict.WAIT
+
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "each"),
+    [
+        ([], None),
+        (range(FEWEST), None),
+        (range(FEWEST + 1), SECOND),
+        ([0, *range(3600, 3602 + 2 * FEWEST, 2), 9999], 2 * SECOND),
+        ([5] * 20, timedelta(0)),
+    ],
+    ids=["nothing", "too few", "enough", "pauses do not count", "all at once"],
+)
+def test_the_pace_is_that_of_the_time_in_which_reports_were_made(
+    seconds: list[int], each: timedelta | None
+) -> None:
+    assert pace([DUE + at * SECOND for at in seconds]) == each
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    made = Office(tmp_path)
+    await made.open()
+    yield made
+    await made.house.close()
+
+
+async def test_a_plan_says_when_it_will_be_over_and_what_it_will_cost(office: Office) -> None:
+    names = [f"c{number:02}" for number in range(40)]
+    await office.plan(*names)
+    for name in names[:20]:
+        await office.house.clock.advance(seconds=3)
+        await office.write(name)
+    wish = Wish(reason="a test", owner="ann", delay=timedelta(minutes=10))
+    plan = await draw_up(office.ledger, wish, "UTC", office.now, usd_each=0.004)
+    row = plan_row(plan)
+    assert row["counts"]["willSend"] == 20
+    assert row["estimatedEndAt"] == office.now + timedelta(minutes=11)
+    assert row["estimatedCostUsd"] == 0.08
+    kept, _ = await office.ledger.put_plan(plan)
+    assert plan_row(kept) == row
+
+
+async def test_what_is_not_known_is_not_made_up(office: Office) -> None:
+    await office.plan("acme", "beta")
+    await office.write("acme")
+    plan = await draw_up(office.ledger, Wish(reason="a test", owner="ann"), "UTC", office.now)
+    row = plan_row(plan)
+    assert row["counts"]["willSend"] == 1
+    assert (row["estimatedEndAt"], row["estimatedCostUsd"]) == (None, None)

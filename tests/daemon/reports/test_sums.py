@@ -10,7 +10,7 @@ import pytest
 
 from daemon.clock import SystemClock, VirtualClock
 from daemon.reports.coverage import coverage_of
-from daemon.reports.sums import AGAIN_S, PATIENCE_S, Summing, Sums, sums_of
+from daemon.reports.sums import LASTS_S, PATIENCE_S, Sums, at_once, summing, sums_of
 from state.ledger.base import Ledger
 from state.ledger.errors import LedgerDown
 from state.ledger.records import Load, Status
@@ -90,31 +90,29 @@ async def test_what_is_open_past_its_deadline_is_overdue(
 
 async def test_many_who_ask_at_once_cost_one_question(ledger: Counting) -> None:
     clock = VirtualClock(NOW)
-    summing = Summing(ledger, clock)
-    answers = await asyncio.gather(*(summing.sums() for _ in range(20)))
+    sums = summing(ledger, clock)
+    answers = await asyncio.gather(*(at_once(sums) for _ in range(20)))
     assert ledger.asked == 1
     assert all(it is answers[0] for it in answers)
-    await clock.advance(seconds=AGAIN_S)
-    await summing.sums()
+    await clock.advance(seconds=LASTS_S)
+    await at_once(sums)
     assert ledger.asked == 2
 
 
-async def test_a_ledger_that_is_down_is_no_answer_and_asked_again_later(ledger: Counting) -> None:
-    clock = VirtualClock(NOW)
-    summing = Summing(ledger, clock)
+async def test_a_ledger_that_is_down_is_no_answer_and_one_that_is_back_is(ledger: Counting) -> None:
+    sums = summing(ledger, VirtualClock(NOW))
     ledger.error = LedgerDown("it is away")
-    assert await summing.sums() is None
+    assert await at_once(sums) is None
     ledger.error = None
-    assert await summing.sums() is None
-    await clock.advance(seconds=AGAIN_S)
-    assert await summing.sums() == Sums(statuses={}, absent=0, overdue=0)
+    assert await at_once(sums) == Sums(statuses={}, absent=0, overdue=0)
 
 
-async def test_a_ledger_that_hangs_is_waited_for_two_seconds(ledger: Counting) -> None:
+async def test_however_many_ask_a_ledger_that_hangs_each_waits_two_seconds(ledger: Counting) -> None:
     ledger.is_hung = True
     clock = SystemClock()
+    sums = summing(ledger, clock)
     began_s = clock.monotonic()
-    assert await Summing(ledger, clock).sums() is None
+    assert await asyncio.gather(*(at_once(sums) for _ in range(5))) == [None] * 5
     assert PATIENCE_S <= clock.monotonic() - began_s < PATIENCE_S + 2
 
 

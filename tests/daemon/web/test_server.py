@@ -75,23 +75,6 @@ async def test_what_is_no_http_gets_an_answer_and_an_end(api: aiohttp.ClientSess
     await writer.wait_closed()
 
 
-async def test_a_connection_too_many_is_ended_and_the_others_served(
-    api: aiohttp.ClientSession, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
-    async with api.get("/livez") as answer:
-        assert answer.status == 200
-    held = [await asyncio.open_unix_connection(str(home.control_socket)) for _ in range(5)]
-    async with asyncio.timeout(5):
-        ends = [await reader.read(1) for reader, _ in held[2:]]
-    assert ends == [b"", b"", b""]
-    async with api.get("/livez") as answer:
-        assert answer.status == 200
-    for _, writer in held:
-        writer.close()
-        await writer.wait_closed()
-
-
 async def test_a_socket_that_cannot_be_made_is_an_alert_and_no_end(app: App, home: Home) -> None:
     home.control_socket.mkdir()
     await serve_control(app)

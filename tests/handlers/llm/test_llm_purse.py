@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from daemon.reports import costs
 from handlers.llm.purse import NOTE
 from state.database import StoreError
 from tests.handlers.conftest import World
@@ -43,11 +44,28 @@ async def test_a_report_says_why_nobody_was_asked(world: World) -> None:
     assert ladder.rungs[0].circuit.may_ask
 
 
-async def test_without_a_budget_nothing_is_kept(world: World) -> None:
+async def test_without_a_budget_there_is_always_enough(world: World) -> None:
     purse = purse_of(world)
     await purse.spend(1e9)
     assert not purse.is_empty
-    assert world.store.note(NOTE) is None
+    assert purse.spent_usd == 1e9
+
+
+async def test_what_a_report_costs_is_remembered_for_a_week_and_over_a_restart(world: World) -> None:
+    def mean() -> float | None:
+        return costs.mean_usd(costs.read(world.store.note(costs.NOTE)), world.clock.now().date())
+
+    purse = purse_of(world)
+    assert mean() is None
+    for cost in (0.01, 0.03, 0.0):
+        await purse.spend(cost)
+    assert mean() == pytest.approx(0.02)
+    await world.restart()
+    await world.clock.advance(timedelta(days=6))
+    await purse_of(world).spend(0.05)
+    assert mean() == pytest.approx(0.03)
+    await world.clock.advance(timedelta(days=1))
+    assert mean() == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"day": "soon", "usd": 1}', '{"day": "2026-11-21"}'])

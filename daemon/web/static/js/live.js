@@ -5,7 +5,7 @@ import { hear } from "./stream.js";
 import { announce } from "./announce.js";
 
 const POLL_MS = 15_000;
-const RUNS_SHOWN = 40;
+const RUNS_SHOWN = 30;
 const news = { state: "connecting", since: Date.now() };
 let stream = null;
 let poll = null;
@@ -68,7 +68,6 @@ function take(type, data) {
 }
 
 function takeRun(run) {
-  cache.patch("api/history", (rows) => [...rows, run].slice(-50));
   if (run.schedule) cache.patch(runsPath(run.schedule), (rows) => [...rows, asFigure(run)].slice(-RUNS_SHOWN));
   cache.refreshSoon("api/today", 3_000);
 }

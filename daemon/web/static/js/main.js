@@ -41,7 +41,10 @@ function drawPage() {
   morph(masthead, el("div", {}, bar()));
   if (session.me === null) {
     // Drawn once: news must not take from somebody what is being typed.
-    if (view.querySelector(".door") === null) view.replaceChildren(signin.draw(enter));
+    if (view.querySelector(".door") === null) view.replaceChildren(signin.draw(() => {
+    enter();
+    moved();
+  }));
     document.title = "Sign in · nightdesk";
     return;
   }
@@ -84,7 +87,7 @@ function pulse() {
 
 function enter() {
   live.start({ onChange: redraw, onRefused: refused });
-  moved();
+  drawPage();
 }
 
 function leave(why = null) {
@@ -124,6 +127,11 @@ async function begin() {
   rates.listen(redraw);
   emergency.listen(redraw);
   onMove(moved);
+  // The part behind the # is ours, so the link that skips to the content cannot use it.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    view.focus();
+  });
   addEventListener("themechange", redraw);
   document.getElementById("zone").textContent = `Times are in ${zoneName()}, yours.`;
   setInterval(tick, TICK_MS);

@@ -43,7 +43,7 @@ function drawn({ runs, schedules }, width, now) {
     hours(now, width),
     svg("line", { class: "axis", x1: 0, x2: width, y1: AXIS_Y, y2: AXIS_Y }),
     past.map((run) => svg("circle", { class: FAILED.includes(run.state) ? "ran bad" : "ran", cx: x(run.startedAt), cy: AXIS_Y, r: 4 },
-      svg("title", {}, `${run.schedule ?? run.handler}: ${run.state}`))),
+      svg("title", {}, `${run.name}: ${run.state}`))),
     next.map((it) => svg("circle", { class: "next", cx: x(it.nextFireAt), cy: AXIS_Y, r: 4 }, svg("title", {}, it.name))),
     names(past, next, x, width),
     svg("line", { class: "here", x1: width / 2, x2: width / 2, y1: 4, y2: AXIS_Y + 8 }));
@@ -68,7 +68,7 @@ function hours(now, width) {
 
 /** Names over their marks, in the first row with room; one that finds none goes without. */
 function names(past, next, x, width) {
-  const newest = new Map(past.map((run) => [run.schedule ?? run.handler, run]));
+  const newest = new Map(past.map((run) => [run.name, run]));
   const wanted = [
     ...[...newest].map(([name, run]) => ({ name, at: x(run.startedAt), isBad: FAILED.includes(run.state) })),
     ...next.map((it) => ({ name: it.name, at: x(it.nextFireAt), isNext: true })),

@@ -3,6 +3,7 @@
 import { use } from "../cache.js";
 import { el } from "../dom.js";
 import { count, distance, foreign, many, moment, relative } from "../format.js";
+import { runsPath } from "../live.js";
 import { badge, card, heading, quiet, when } from "../parts.js";
 import { ring } from "../ring.js";
 import { to } from "../router.js";
@@ -110,8 +111,10 @@ function openAlertsCard(alerts) {
 }
 
 function nightCard(schedules) {
-  const history = use("api/history");
-  return card("A day back, a day ahead", { id: "night", wide: true }, when(schedules, (rows) =>
-    el("night-line", { data: { runs: history.value ?? [], schedules: rows.filter((it) => it.name !== "heartbeat") } })));
+  return card("A day back, a day ahead", { id: "night", wide: true }, when(schedules, (rows) => {
+    const shown = rows.filter((it) => it.name !== "heartbeat");
+    const runs = shown.flatMap(({ name }) => (use(runsPath(name)).value ?? []).map((run) => ({ ...run, name })));
+    return el("night-line", { data: { runs, schedules: shown } });
+  }));
 }
 

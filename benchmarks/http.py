@@ -1,0 +1,121 @@
+"""HTTP: our answers against a bare handler of the same bytes, over 100,000 reports; then 200 who listen."""
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import uvloop
+
+from benchmarks import http_load, http_world, process
+from benchmarks.apart import MeasureFailed, apart
+from benchmarks.rounds import Contestant, Effort, run_rounds
+from benchmarks.verdicts import Verdict
+
+REPORTS, QUICK_REPORTS = 100_000, 5_000
+LEAST_SHARE = 0.7
+LISTENERS, MOST_SHARE = 200, 0.05
+ASKED_S, QUICK_ASKED_S = 4.0, 1.0
+IDLE_S, QUICK_IDLE_S, SETTLE_S = 60.0, 10.0, 3.0
+STATUS, PAGE = "status", "reports"
+
+
+def figures(effort: Effort) -> list[Verdict]:
+    """Ask both in turn for what our daemon answers; then only listen to it."""
+    count = effort.scaled(REPORTS, QUICK_REPORTS)
+    on = apart("benchmarks.http_world:make", folder=str(effort.folder / "home"), count=count, limit_s=300)
+    paths = {STATUS: "/api/status", PAGE: f"/api/reports?date={on}"}
+    with http_world.served(effort.folder) as (pid, port):
+        bodies = effort.folder / "bodies"
+        bodies.mkdir()
+        for name, path in paths.items():
+            (bodies / name).write_bytes(_fetched(port, path))
+        if len(json.loads((bodies / PAGE).read_bytes())) != 100:
+            raise MeasureFailed("a page of reports has not a hundred rows")
+        verdicts = _rates(effort, port, bodies, paths)
+        return [*verdicts, *_listening(effort, pid, port)]
+
+
+def _rates(effort: Effort, port: int, bodies: Path, paths: dict[str, str]) -> list[Verdict]:
+    seconds = QUICK_ASKED_S if effort.is_quick else ASKED_S
+    peer_port = _free_port()
+    command = [sys.executable, "-m", "benchmarks.peers.bare_http", str(bodies), str(peer_port)]
+
+    def asking(port: int, path: str, token: str | None) -> Callable[[Path], float]:
+        return lambda _: uvloop.run(http_load.rate(port, path, seconds, token))
+
+    peer_folder = effort.folder / "peer"
+    peer_folder.mkdir()
+    with process.started(command, peer_folder):
+        contestants: dict[str, Contestant] = {}
+        for name, path in paths.items():
+            contestants[f"GET {name}/s"] = asking(port, path, http_world.TOKEN)
+            contestants[f"bare {name}/s"] = asking(peer_port, f"/{name}", None)
+        for contestant in contestants.values():
+            contestant(effort.folder)  # warm: the first answers are made, the byte-code is loaded
+        rounds = run_rounds(effort, contestants)
+    verdicts = []
+    for name in paths:
+        share = rounds.ratio(f"GET {name}/s", f"bare {name}/s")
+        measured = rounds.spread(f"GET {name}/s").shown()
+        verdicts += [
+            Verdict(figure=f"GET {name}, answers/s", measured=measured),
+            Verdict(
+                figure="... share of a bare handler of the same bytes",
+                measured=share.shown(".2f"),
+                goal=f">= {LEAST_SHARE}",
+                is_met=share.median >= LEAST_SHARE,
+            ),
+        ]
+    return verdicts
+
+
+def _listening(effort: Effort, pid: int, port: int) -> list[Verdict]:
+    seconds = QUICK_IDLE_S if effort.is_quick else IDLE_S
+    alone = uvloop.run(_share(pid, seconds))
+    share = uvloop.run(_share_with_listeners(pid, port, seconds))
+    effort.tell(f"  idle {alone:.2%} of a core, with {LISTENERS} listeners {share:.2%}")
+    return [
+        Verdict(figure="idle daemon over this ledger, share of a core", measured=f"{alone:.2%}"),
+        Verdict(
+            figure=f"... with {LISTENERS} who listen to events",
+            measured=f"{share:.2%}",
+            goal=f"< {MOST_SHARE:.0%}",
+            is_met=share < MOST_SHARE,
+        ),
+    ]
+
+
+async def _share_with_listeners(pid: int, port: int, seconds: float) -> float:
+    token = http_world.TOKEN
+    async with http_load.listening(port, "/api/events", LISTENERS, token) as heard:
+        await asyncio.sleep(SETTLE_S)
+        if not all(heard):
+            raise MeasureFailed(f"{heard.count(0)} of {LISTENERS} were not listened to")
+        return await _share(pid, seconds)
+
+
+async def _share(pid: int, seconds: float) -> float:
+    """How much of a core all threads of a process take."""
+    before, began = process.cpu_so_far(pid), time.perf_counter()
+    await asyncio.sleep(seconds)
+    return (process.cpu_so_far(pid) - before) / (time.perf_counter() - began)
+
+
+def _fetched(port: int, path: str) -> bytes:
+    request = Request(
+        f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {http_world.TOKEN}"}
+    )
+    with urlopen(request, timeout=30) as answer:
+        return bytes(answer.read())
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
