@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := run
-.PHONY: run help install test check bench test-crash test-systemd requirements dist clean
+.PHONY: run help install test check bench test-browser test-crash test-systemd screenshots requirements dist clean
 
 ifeq ($(UV),)
 # pip, the slow way: about half a minute instead of three seconds.
@@ -30,7 +30,7 @@ help: ## list what can be made
 install: $(VENV)/ready ## make .venv and install nightdesk in it
 
 test: $(VENV)/ready-dev ## run every test that needs nothing but Python
-	@$(PY) -m pytest --ignore=tests/systemd $(ARGS)
+	@$(PY) -m pytest --ignore=tests/systemd --ignore=tests/browser $(ARGS)
 
 check: $(VENV)/ready-dev ## format, lint, types, import contracts, then the tests
 	@$(PY) -m ruff format --check .
@@ -41,6 +41,12 @@ check: $(VENV)/ready-dev ## format, lint, types, import contracts, then the test
 
 test-crash: $(VENV)/ready-dev ## kill the daemon at 1,000 random instants
 	@NIGHTDESK_KILLS=1000 $(PY) -m pytest tests/journeys/test_crash.py
+
+test-browser: $(VENV)/ready-dev ## prove the dashboard in a real browser: needs chromium
+	@$(PY) -m pytest tests/browser
+
+screenshots: $(VENV)/ready-dev ## take the pictures of the dashboard anew: needs chromium
+	@$(PY) -m tests.browser.screenshots docs/screenshots
 
 test-systemd: $(VENV)/ready-dev ## prove the units with a real systemd: needs root and systemd-nspawn
 	@$(PY) -m pytest tests/systemd

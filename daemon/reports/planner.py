@@ -182,6 +182,19 @@ class Planner:
         self._again_at = now + PLAN_EVERY
         return self._again_at
 
+    async def catch_up(self) -> None:
+        """Plan what came about while nobody was here, and take over the roster's file if it is new.
+
+        For who acts where no daemon runs; unlike a step it costs little where nothing has changed.
+
+        Raises:
+            LedgerError: the ledger does not answer; what was done until then holds.
+        """
+        now = self._clock.now()
+        await self._plan(now, is_full=False)
+        if await self._take_file(now):
+            await self._plan(now, is_full=True)
+
     async def _plan(self, now: datetime, *, is_full: bool) -> None:
         config = self._config()
         if config.reports is None:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from ssl import SSLCertVerificationError
 from typing import Any
 
 from daemon.clock import Clock
@@ -38,6 +39,9 @@ REFUSALS = {
     "MISCONF": "it cannot save to its disk and takes no writes; look at its log and its disk",
     "MASTERDOWN": "it is a replica without its primary",
 }  # fmt: skip
+NOT_TRUSTED = (
+    "its certificate is not trusted; add ?ssl_ca_certs=FILE with its authority's to redis.url, or mend it"
+)
 # The client knows some of these by class, and has cut the word off their texts.
 CLASSES = {
     "OutOfMemoryError": "OOM",
@@ -228,6 +232,8 @@ def reason_of(error: BaseException) -> str:
         return f"{word}: {REFUSALS[word]}"
     if isinstance(error, RedisTimeoutError):
         return "it does not answer in time; the machine, the network or the server hangs"
+    if _is_distrust(error):
+        return NOT_TRUSTED
     if isinstance(error, OSError) and error.strerror:
         return f"it cannot be reached: {error.strerror}"
     if isinstance(error, RedisConnectionError):
@@ -237,3 +243,9 @@ def reason_of(error: BaseException) -> str:
         why = cause.strerror if isinstance(cause, OSError) and cause.strerror else "the connection broke"
         return f"it cannot be reached: {why}"
     return f"it refused: {word or type(error).__name__}"
+
+
+def _is_distrust(error: BaseException) -> bool:
+    """Whether it was we who hung up, over its certificate; the client may have wrapped that."""
+    links = (error, error.__cause__, error.__context__)
+    return any(isinstance(it, SSLCertVerificationError) for it in links)

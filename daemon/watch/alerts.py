@@ -64,6 +64,10 @@ class Alerts:
     def any_open(self) -> bool:
         return bool(self._open)
 
+    @property
+    def count_open(self) -> int:
+        return len(self._open)
+
     def newest(self, alert: Alert) -> Alert:
         """The same alert as it is by now, here or on the disk."""
         known = (self._open.get(alert.fingerprint), alert, self._store.alerts.get(alert.id))

@@ -3,11 +3,13 @@
 import ipaddress
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from daemon.config.problems import quoted
 from daemon.web.caller import LOCAL, Caller, Scope
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 REALM = "nightdesk"
 SCHEME = "bearer"
 LONGEST_TOKEN = 1024
+HOSTS_REMEMBERED = 256
 LOOPBACK_NAMES = frozenset({"localhost"})
 HOW_TO_GET_ONE = (
     "no token is configured, so nobody can be let in: `nightdesk token new` makes one, "
@@ -93,8 +96,7 @@ def token_of(authorization: str | None) -> bytes | None:
     return token.strip().encode("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Visit(Struct, frozen=True, kw_only=True):
     """What is known of a request before its body."""
 
     host: str | None
@@ -120,7 +122,7 @@ class Door:
         self._paces = Paces()
         self._read: Config | None = None
         self._keyring = Keyring(())
-        self._hosts: frozenset[str] = frozenset()
+        self._is_meant: Callable[[str | None], bool] = lambda _: False
 
     def admit(self, visit: Visit, scope: Scope, limit: Limit | None) -> Caller | None:
         """Who asks, where it is answered at all; None where no valid token was needed or shown.
@@ -129,7 +131,7 @@ class Door:
             Refusal: it is not answered.
         """
         self._take_config()
-        if not is_known_host(visit.host, self._hosts):
+        if not self._is_meant(visit.host):
             raise _misdirected(visit.host or "")
         token = token_of(visit.authorization)
         caller, shut_s = (None, 0) if token is None else self._known(token, visit.address)
@@ -154,7 +156,10 @@ class Door:
             return
         if self._read is None or config.http.failures_per_minute != self._read.http.failures_per_minute:
             self._attempts = Attempts(config.http.failures_per_minute)
-        self._read, self._keyring, self._hosts = config, keyring_of(config.http), host_names(config)
+        self._read, self._keyring = config, keyring_of(config.http)
+        names = host_names(config)
+        # Taking a name apart is half of all that is done at the door, and there are few of them.
+        self._is_meant = lru_cache(HOSTS_REMEMBERED)(lambda host: is_known_host(host, names))
 
     def _known(self, token: bytes, address: str) -> tuple[Caller | None, int]:
         """Whose token it is, and for how many seconds nobody new is let in from there."""

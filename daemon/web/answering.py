@@ -85,7 +85,6 @@ class Answering:
                 body=body,
                 headers=request.headers,
                 idempotency_key=key_of(request.headers.get(KEY_HEADER)),
-                last_event_id=request.headers.get("Last-Event-ID"),
                 caller=caller,
             )
             response = await self._once(request, route, asking)

@@ -7,7 +7,7 @@ from msgspec import field
 
 from daemon.web.alerting import ALERT_ROUTES
 from daemon.web.answers import Lead, work
-from daemon.web.asking import Answer, Asking
+from daemon.web.asking import JSON, Answer, Asking, Raw
 from daemon.web.companies import COMPANY_ROUTES
 from daemon.web.emergency import EMERGENCY_ROUTES
 from daemon.web.events import EVENT_ROUTES
@@ -77,7 +77,7 @@ async def readyz(asking: Asking) -> Answer:
 
 async def status(asking: Asking) -> Answer:
     """How it is, in one object."""
-    return Answer(value=await asking.operations.status())
+    return Answer(value=Raw(body=await asking.operations.encoded_status(), media=JSON))
 
 
 async def schedules(asking: Asking) -> Answer:

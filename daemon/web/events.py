@@ -10,7 +10,7 @@ UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 async def events(asking: Asking) -> Answer:
     """What happens from now on; with the header `Last-Event-ID` also what was missed since that event."""
-    pieces = asking.operations.listen(asking.last_event_id)
+    pieces = asking.operations.listen(asking.headers.get("Last-Event-ID"))
     return Answer(value=Stream(pieces=pieces, media=MEDIA), headers=UNBUFFERED)
 
 

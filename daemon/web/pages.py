@@ -129,14 +129,7 @@ def _shown(path: str, answer: Answering) -> Route:
 def _led(path: str) -> Route:
     """A route that leads into the page, to the view its first part names."""
     name = path.split("/")[1]
-    return Route(
-        method="GET",
-        path=path,
-        scope=Scope.OPEN,
-        answer=leading_to(name),
-        gives=PLAIN,
-        status=HTTPStatus.FOUND,
-    )
+    return Route(method="GET", path=path, scope=Scope.OPEN, answer=leading_to(name), status=HTTPStatus.FOUND)
 
 
 PAGE_ROUTES: tuple[Route, ...] = (

@@ -1,8 +1,8 @@
 """Which route a request is for: by its method, and by the parts of its path."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from daemon.config.problems import quoted
@@ -13,8 +13,7 @@ LONGEST_PART = 1000
 Parts = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A route, and what stands in its path for the names in braces."""
 
     route: Route

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -69,6 +70,8 @@ class Press:
         self._home = home
         self._ledger = ledger
         self._clock = clock
+        # Always the same one: each thread keeps what its reports took of memory, and they take the most.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="report-press")
         self._printing = Desk(self._print, PRINTED_AT_ONCE)
         self._degraded = DegradedShare(alerts)
         self._expected: dict[date, int] = {}
@@ -142,11 +145,13 @@ class Press:
         return _written(report, rendered, is_degraded=report.is_degraded)
 
     async def end(self) -> None:
-        """Wait for what is being printed."""
+        """Wait for what is being printed; nothing can be after it."""
         await self._printing.end()
+        self._thread.shutdown(wait=False)
 
     async def _print(self, jobs: Sequence[Job]) -> Sequence[Rendered | Exception]:
-        return await asyncio.to_thread(lambda: [_printed(self._renderer, *job) for job in jobs])
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, _print_all, self._renderer, jobs)
 
     async def _stable_id(self, obligation: Obligation) -> str:
         """The id of this report; a new one where copies by the first were sent, and it is forced."""
@@ -175,6 +180,10 @@ class Press:
                 after = page[-1].id
             self._names = (version, Names(names))
         return self._names[1]
+
+
+def _print_all(renderer: Renderer, jobs: Sequence[Job]) -> Sequence[Rendered | Exception]:
+    return [_printed(renderer, report, path) for report, path in jobs]
 
 
 def _printed(renderer: Renderer, report: Report, path: Path) -> Rendered | Exception:

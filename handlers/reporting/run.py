@@ -197,6 +197,8 @@ class Run:
                 draft = await self._writer.press.write(one, company, facts)
         # Only what may wait for a model is limited in number; the press takes a whole batch at once.
         if made is None:
+            if not self.is_ours(one):
+                return None
             made = await self._writer.press.print(draft)
             self.tally.written += 1
             self.tally.without_facts += draft.report.facts.problem is not None

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -22,7 +21,7 @@ from state.home import locked
 from state.ledger.records import Status
 from state.records import Task, TaskState, Trigger
 from state.store import Change
-from tests.journeys.desk import Desk, open_desk, zone_at_noon
+from tests.journeys.desk import Desk, open_desk
 
 DAYS = 89
 COMPANIES = 16
@@ -74,10 +73,9 @@ class Stage:
 
 
 @contextmanager
-def open_stage(folder: Path) -> Iterator[Stage]:
-    """Lay everything out and have the daemon run; it ends with the block."""
+def open_stage(folder: Path, zone: str) -> Iterator[Stage]:
+    """Lay everything out and have the daemon run, in a zone where it is noon; it ends with the block."""
     with open_desk(folder) as desk:
-        zone = zone_at_noon()
         today = datetime.now(ZoneInfo(zone)).date()
         desk.environ.update(DESK_TOKEN=TOKEN, READ_TOKEN=READ_TOKEN, NEXT_TOKEN=TOKEN[::-1])
         lay_out(desk, zone, today)
@@ -123,13 +121,15 @@ def lay_out(desk: Desk, zone: str, today: date) -> None:
     (desk.home.logs / BLOCKED).touch()
     # In a thread of its own: the browser's driver has a loop in this one.
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(_remember(desk, today, [it["id"] for it in companies]))).result()
+        pool.submit(
+            lambda: asyncio.run(_remember(desk, zone, today, [it["id"] for it in companies]))
+        ).result()
     desk.does("items", "add", str(desk.write_leads(*leads)))
 
 
 def configuration(zone: str) -> dict[str, object]:
     """What runs, who may ask, and where the figures come from."""
-    failing = "raise SystemExit('backup.example.net: connection refused')"
+    failing = "echo 'backup.example.net: connection refused' >&2; exit 1"
     return {
         "timezone": zone,
         "nightlyBatchSchedule": "0 23 * * *",
@@ -158,36 +158,33 @@ def configuration(zone: str) -> dict[str, object]:
         },
         "channels": {BLOCKED: {"type": "file", "folder": BLOCKED}},
         "schedules": {
-            FAILING_JOB: {"command": [sys.executable, "-c", failing], "cron": "30 2 * * *", "maxAttempts": 1},
-            GOOD_JOB: {"command": [sys.executable, "-c", "print('tidy')"], "cron": "15 3 * * *"},
+            FAILING_JOB: {"command": ["sh", "-c", failing], "cron": "30 2 * * *", "maxAttempts": 1},
+            GOOD_JOB: {"command": ["echo", "tidy"], "cron": "15 3 * * *"},
         },
     }
 
 
-async def _remember(desk: Desk, today: date, companies: list[str]) -> None:
+async def _remember(desk: Desk, zone: str, today: date, companies: list[str]) -> None:
     """Give the home a past, while no daemon holds it."""
     dice = random.Random(7)
     with locked(desk.home):
         async with App.opened(prepare(desk.config, desk.surroundings()), desk.home, SystemClock()) as app:
             change = Change()
-            for run in past_runs(today, dice):
+            for run in past_runs(zone, today, dice):
                 change.record_run(run)
             await app.store.commit_change(change)
             await asyncio.to_thread(remember_reports, desk.home.folder / "ledger.db", today, companies, dice)
 
 
-def past_runs(today: date, dice: random.Random) -> Iterator[Task]:
-    """A run a day of each schedule, as long as its kind takes; some failed."""
-    usual = {
-        "nightly-batch": (23, 40),
-        "daily-reports": (5, 95),
-        "send-digest": (6, 1.4),
-        "daily-health": (8, 0.9),
-    }
-    usual |= {FAILING_JOB: (2, 210), GOOD_JOB: (3, 6)}
-    for ago in range(DAYS, 0, -1):
-        for name, (hour, seconds) in usual.items():
-            started = datetime.combine(today - timedelta(days=ago), time(hour, 0), tzinfo=UTC)
+def past_runs(zone: str, today: date, dice: random.Random) -> Iterator[Task]:
+    """A run a day of each schedule up to this morning, as long as its kind takes; some failed."""
+    last = datetime.combine(today, time(11), tzinfo=ZoneInfo(zone))
+    for ago in range(DAYS, -1, -1):
+        for name, (hour, seconds) in USUAL.items():
+            started = datetime.combine(today - timedelta(days=ago), time(hour), tzinfo=ZoneInfo(zone))
+            if started > last:
+                continue
+            started = started.astimezone(UTC)
             failed = dice.random() < 0.02 or (name == FAILING_JOB and ago < 3)
             yield Task(
                 id=f"{name}-{ago}",

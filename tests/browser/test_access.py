@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Visitor
 from tests.browser.stage import GOOD_JOB, Stage
+from tests.browser.visitor import Visitor
 
 VIEWS = {
     "today": "",

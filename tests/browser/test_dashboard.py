@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visitor
 from tests.browser.stage import FAILING_COMPANY, FAILING_JOB, GOOD_JOB, HOSTILE, TOKEN
+from tests.browser.visitor import Visitor
 
 PAGE_LOAD_BYTES = 150_000
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import cycle, product
 from typing import Any
 
+from daemon.cli.client import Refused
 from state.ledger.records import FINAL, Status
 from tests.journeys.desk import NEVER, Desk
 from tests.journeys.mail_stand_in import Mail
@@ -110,8 +111,18 @@ class Newsstand:
 
     def ask(self, wait_s: int = 0) -> None:
         """What `nightdesk reports ensure --from D --to D` asks for, without its wait for the end."""
+        self.desk.wait_for("the roster", lambda: self._asked(wait_s))
+
+    def _asked(self, wait_s: int) -> bool:
+        """Ask; False while a daemon that has just begun has not read its roster."""
         asked = dict(zip(("from", "to"), self.range, strict=True))
-        self.desk.client.post("/api/reports/ensure", asked, {"wait": wait_s}, wait_s=wait_s)
+        try:
+            self.desk.client.post("/api/reports/ensure", asked, {"wait": wait_s}, wait_s=wait_s)
+        except Refused as refused:
+            if "roster" not in str(refused):
+                raise
+            return False
+        return True
 
     def wait_for_mail(self, patience_s: float) -> None:
         """Wait for one more mail, or for the last one of all."""

@@ -15,7 +15,7 @@ from tests.journeys.newsstand import HURRIED, Newsstand, dates, program, shops
 from tests.postgres import Postgres, running
 
 KILLS = int(os.environ.get("REPORT_KILLS", "6"))
-KILLS_OF_THE_SERVER = int(os.environ.get("REPORT_KILLS", "4"))
+KILLS_ON_A_SERVER = int(os.environ.get("REPORT_KILLS", "4"))
 SEED = int(os.environ.get("REPORT_KILL_SEED") or random.randrange(1 << 30))
 ALIVE_S = (0.0, 1.0)  # after the socket answers, or after the first mail since the last kill
 AWAY_S = (0.0, 2.0)  # how long the server of the ledger is
@@ -61,7 +61,7 @@ def test_whenever_it_is_killed_the_same_holds_for_a_ledger_on_a_server(
         stand = Newsstand(desk, mail_server(board), shops(20), dates(6), server)
         stand.mail.answers_after_s = SLOWER_S
         stand.settle()
-        be_killed(stand, KILLS, chance, record_property)
+        be_killed(stand, KILLS_ON_A_SERVER, chance, record_property)
 
 
 def test_whenever_the_server_of_the_ledger_is_killed_the_same_holds(
@@ -74,7 +74,7 @@ def test_whenever_the_server_of_the_ledger_is_killed_the_same_holds(
         stand.settle()
         desk.start()
         stand.ask()
-        for _ in range(KILLS_OF_THE_SERVER):
+        for _ in range(KILLS_ON_A_SERVER):
             stand.wait_for_mail(DONE_S)
             time.sleep(chance.uniform(*ALIVE_S))
             server.kill()

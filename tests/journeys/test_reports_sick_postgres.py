@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ class Way:
     board: Switchboard
     lag_s: float = 0.0
     port: int = 0
+    _door: asyncio.Server = field(init=False)
 
     def answer_after(self, lag_s: float) -> None:
         """Take so long for whatever comes from now on, either way."""

@@ -75,7 +75,8 @@ class Web:
                 status, text = await self._answer(request)
                 body = text.encode()
                 head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\nConnection: close"
-                writer.write(head.encode() + b"\r\n\r\n" + body)
+                # What is asked by HEAD is answered without the body that it would have.
+                writer.write(head.encode() + b"\r\n\r\n" + (b"" if request.method == "HEAD" else body))
                 await writer.drain()
         finally:
             writer.close()

@@ -175,6 +175,8 @@ class Plan(Shape):
     state: PlanState
     counts: Mapping[str, Any]
     starts_at: datetime
+    estimated_end_at: datetime | None
+    estimated_cost_usd: float | None
     reason: str
     owner: str
     dates: list[date]

@@ -15,7 +15,7 @@ from daemon.cli import COMMANDS
 from daemon.cli.exits import CODE_OF
 
 ROOT = str(Path(__file__).parents[3])
-HEAVY = {"aiohttp", "asyncpg", "croniter", "pydantic", "redis", "uvloop"}
+HEAVY = {"aiohttp", "asyncpg", "croniter", "prometheus_client", "pydantic", "redis", "uvloop"}
 HELP_BUDGET_S = 0.120
 ROUNDS = 7
 

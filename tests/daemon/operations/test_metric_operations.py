@@ -12,6 +12,7 @@ from daemon.config.reporting import LlmSection, ProviderSection, RedisSection, R
 from daemon.meters import Family
 from daemon.notify.base import Failure
 from daemon.operations.metrics import MetricOperations
+from daemon.operations.readiness import Readiness
 from daemon.reports.links import Links
 from daemon.reports.sums import LASTS_S
 from daemon.secret import Secret
@@ -32,7 +33,7 @@ class Looker:
     """Asks for the metrics as the route does, and gives them by name."""
 
     def __init__(self, house: House) -> None:
-        self._metrics = MetricOperations(house.app)
+        self._metrics = MetricOperations(house.app, Readiness(house.app))
 
     async def all(self) -> dict[str, Values]:
         readings = await self._metrics.readings()
@@ -47,11 +48,18 @@ async def test_what_runs_is_named(house: House) -> None:
     assert await Looker(house).one("nightdesk_build_info", __version__) == 1
 
 
-async def test_a_daemon_that_takes_no_work_is_not_ready(house: House) -> None:
+async def test_a_daemon_whose_disk_is_full_or_that_stops_is_not_ready(house: House) -> None:
     app = await house.start()
-    assert await Looker(house).one("nightdesk_ready") == 1
+    look = Looker(house)
+    assert await look.one("nightdesk_ready") == 1
+    house.disk.is_full = True
+    await house.clock.advance(seconds=5)
+    assert await look.one("nightdesk_ready") == 0
+    house.disk.is_full = False
+    await house.clock.advance(seconds=5)
+    assert await look.one("nightdesk_ready") == 1
     await app.end()
-    assert await Looker(house).one("nightdesk_ready") == 0
+    assert await look.one("nightdesk_ready") == 0
 
 
 async def test_a_heartbeat_and_a_sent_digest_leave_their_times(house: House) -> None:

@@ -1,4 +1,4 @@
-"""Companies that move to another zone or deadline: what is ahead follows at once, and nothing is of the past."""
+"""Companies that move to another zone or deadline: what is ahead follows at once, without a flood."""
 
 import random
 from collections.abc import AsyncIterator

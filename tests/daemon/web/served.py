@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from daemon.clock import Clock, SystemClock
 from daemon.loops import repeat
 from daemon.web.api import ROUTES
 from daemon.web.port import Port
+from daemon.web.route import Route
 from daemon.web.routing import Router
 from state.home import Home
 
@@ -50,9 +51,9 @@ async def opened(config: Path, home: Home, clock: Clock | None = None) -> AsyncI
 
 
 @asynccontextmanager
-async def served(app: App) -> AsyncIterator[Port]:
+async def served(app: App, routes: Iterable[Route] = ROUTES) -> AsyncIterator[Port]:
     """The port of an app, opened as its configuration says."""
-    port = Port(app, Router(ROUTES), asyncio.Event())
+    port = Port(app, Router(routes), asyncio.Event())
     try:
         await port.step()
         yield port

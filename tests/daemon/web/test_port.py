@@ -16,9 +16,7 @@ from daemon.operations import Operations
 from daemon.web import connections
 from daemon.web.asking import Answer, Asking, Stream
 from daemon.web.connections import Room
-from daemon.web.port import Port
 from daemon.web.route import read
-from daemon.web.routing import Router
 from state.home import Home
 from tests.daemon.web.served import ENVIRON, HTTP, TOKEN, asking, opened, raw, served, write_config
 
@@ -235,20 +233,20 @@ async def test_streams_have_places_of_their_own_and_end_with_their_listener(
 ) -> None:
     ENDED.clear()
     config = write_config(tmp_path, {**HTTP, "maxConnections": 4, "maxStreams": 2})
-    async with opened(config, home) as app:
-        port = Port(app, Router([read("/stream", endless), read("/livez", endless)]), asyncio.Event())
-        await port.step()
-        async with asking(app) as api:
-            first, second = await api.get("/stream"), await api.get("/stream")
-            assert await first.content.readline() == await second.content.readline() == b"first\n"
-            async with api.get("/stream") as third:
-                assert (third.status, third.headers["Retry-After"]) == (503, "10")
-            first.close()
-            await until(lambda: len(ENDED) == 2)  # the first, and the one that had no room
-            async with api.get("/stream") as again:
-                assert again.status == 200
-            await port.close()
-            await until(lambda: len(ENDED) == 4)
+    routes = [read("/stream", endless), read("/livez", endless)]
+    async with opened(config, home) as app, served(app, routes) as port, asking(app) as api:
+        first, second = await api.get("/stream"), await api.get("/stream")
+        assert await first.content.readline() == await second.content.readline() == b"first\n"
+        async with api.get("/stream") as third:
+            assert (third.status, third.headers["Retry-After"]) == (503, "10")
+        first.close()
+        await until(lambda: len(ENDED) == 1)
+        async with api.get("/stream") as again:
+            assert again.status == 200
+        await until(lambda: len(ENDED) == 2)
+        await port.close()
+        await until(lambda: len(ENDED) == 3)
+        second.close()
 
 
 async def test_an_operating_call_leaves_word_of_who_and_what(

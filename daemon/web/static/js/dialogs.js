@@ -49,9 +49,8 @@ export function confirm({ title, text, fields = [], verb, isGrave = false, act, 
   (fields[0]?.input ?? yes).focus();
 }
 
-/** A labelled input: {name, input, node}. With `choices` ([value, text] each) it is a list to choose from. */
-export function field({ name, label, hint, value = "", choices, ...attributes }) {
-  const id = `field-${name}-${(names += 1)}`;
+/** A labelled input: {name, input, node}. What is drawn again and again needs an id of its own. With `choices` ([value, text] each) it is a list to choose from. */
+export function field({ name, label, hint, value = "", choices, id = `field-${name}-${(names += 1)}`, ...attributes }) {
   const described = hint ? { "aria-describedby": `${id}-hint` } : {};
   const input = choices
     ? el("select", { id, name, ...described }, choices.map(([each, text]) => el("option", { value: each, selected: each === value }, text)))

@@ -52,9 +52,9 @@ export function moment(text, { isExact = false } = {}) {
   return el("time", { datetime: text, title: `${at.toISOString().replace("T", " ").slice(0, 19)} UTC` }, day + told);
 }
 
-/** A `<time>` as its distance from now. */
+/** A `<time>` as its distance from now; nothing where there is none. */
 export function distance(text) {
-  if (!text) return el("span", { class: "faint" }, "–");
+  if (!text) return null;
   return el("time", { datetime: text, class: "faint" }, relative(text));
 }
 

@@ -7,6 +7,8 @@ import { announce } from "./announce.js";
 const POLL_MS = 15_000;
 const RUNS_SHOWN = 30;
 const news = { state: "connecting", since: Date.now() };
+// Alerts that were announced; each speaks up once, however often it changes.
+const said = new Set();
 let stream = null;
 let poll = null;
 let changed = () => {};
@@ -28,6 +30,7 @@ export function stop() {
   removeEventListener("online", hurry);
   document.removeEventListener("visibilitychange", hurry);
   stream = null;
+  said.clear();
   Object.assign(news, { state: "connecting", since: Date.now() });
 }
 
@@ -73,14 +76,15 @@ function takeRun(run) {
 }
 
 function takeAlert(alert) {
-  let isNew = false;
   cache.patch("api/alerts", (rows) => {
-    const known = rows.find((it) => it.id === alert.id);
-    isNew = known === undefined && alert.resolvedAt === null;
-    return known ? rows.map((it) => (it.id === alert.id ? { ...it, ...alert } : it)) : [...rows, alert];
+    const isKnown = rows.some((it) => it.id === alert.id);
+    return isKnown ? rows.map((it) => (it.id === alert.id ? { ...it, ...alert } : it)) : [...rows, alert];
   });
   cache.refreshSoon(`api/alerts/${encodeURIComponent(alert.id)}`, 500);
-  if (isNew) announce(`New alert, ${alert.severity}: ${alert.summary}`);
+  cache.refreshSoon("api/status", 500);
+  if (alert.resolvedAt !== null || alert.acknowledgedAt !== null || said.has(alert.id)) return;
+  said.add(alert.id);
+  if (alert.count === 1) announce(`New alert, ${alert.severity}: ${alert.summary}`);
 }
 
 /** Where the last runs of a schedule are asked for. */

@@ -6,7 +6,7 @@ import * as cache from "./cache.js";
 import "./charts.js";
 import "./nightline.js";
 import { el, morph } from "./dom.js";
-import { clockOf, zoneName } from "./format.js";
+import { clockOf, count, zoneName } from "./format.js";
 import * as live from "./live.js";
 import { onMove, place, to } from "./router.js";
 import { session } from "./session.js";
@@ -38,6 +38,7 @@ const redraw = () => {
 };
 
 function drawPage() {
+  cache.beginDrawing();
   morph(masthead, el("div", {}, bar()));
   if (session.me === null) {
     // Drawn once: news must not take from somebody what is being typed.
@@ -50,8 +51,6 @@ function drawPage() {
   }
   const [name = "", ...rest] = place();
   const shown = VIEWS[name];
-  cache.beginDrawing();
-  cache.use("api/status");
   morph(view, el("div", {}, shown ? shown.draw(...rest) : lost()));
   cache.endDrawing();
   document.title = `${shown ? shown.title(...rest) : "Nothing here"} · nightdesk`;
@@ -66,10 +65,16 @@ function bar() {
   if (session.me === null) return [name, el("span", { class: "grow" }), themeButton()];
   return [
     name,
-    el("nav", { "aria-label": "Views" }, LINKS.map(([part, text]) => el("a", { href: to(...(part ? [part] : [])), class: part === "emergency" ? "sos" : null, "aria-current": part === here ? "page" : null }, text))),
+    el("nav", { "aria-label": "Views" }, LINKS.map(([part, text]) => link(part, text, part === here))),
     pulse(), session.mayOperate ? null : el("span", { class: "badge idle", title: "Your token may look at everything and do nothing." }, "read only"),
     themeButton(), el("button", { type: "button", class: "bare", id: "leave", onclick: () => leave() }, "Sign out"),
   ];
+}
+
+function link(part, text, isHere) {
+  const open = part === "alerts" ? cache.use("api/status").value?.openAlerts : 0;
+  return el("a", { href: to(...(part ? [part] : [])), class: part === "emergency" ? "sos" : null, "aria-current": isHere ? "page" : null },
+    text, open ? [" ", el("span", { class: "count" }, count(open), el("span", { class: "unseen" }, " open"))] : null);
 }
 
 function themeButton() {

@@ -46,7 +46,8 @@ function drawn({ runs, schedules }, width, now) {
       svg("title", {}, `${run.name}: ${run.state}`))),
     next.map((it) => svg("circle", { class: "next", cx: x(it.nextFireAt), cy: AXIS_Y, r: 4 }, svg("title", {}, it.name))),
     names(past, next, x, width),
-    svg("line", { class: "here", x1: width / 2, x2: width / 2, y1: 4, y2: AXIS_Y + 8 }));
+    svg("line", { class: "here", x1: width / 2, x2: width / 2, y1: 14, y2: AXIS_Y + 8 }),
+    svg("text", { class: "hour now", x: width / 2, y: 10 }, "now"));
 }
 
 /** A tick each six hours of the reader's clock, with midnights named by their day. */

@@ -24,11 +24,11 @@ export function card(title, { id, aside, wide, key }, ...children) {
     el("header", {}, el("h2", { id }, title), aside), children);
 }
 
-/** What an answer of the cache looks like while it is none: waiting, or the problem; else `drawn(value)`. */
+/** An answer of the cache, `drawn(value)`, with the problem above it where it could not be asked for anew. */
 export function when(entry, drawn) {
-  if (entry.value !== null) return drawn(entry.value);
-  if (entry.problem !== null) return el("p", { class: "problem" }, entry.problem.message);
-  return el("p", { class: "waiting" }, "Loading …");
+  const problem = entry.problem === null ? null : el("p", { class: "problem" }, entry.problem.message);
+  if (entry.value !== null) return [problem, drawn(entry.value)];
+  return problem ?? el("p", { class: "waiting" }, "Loading …");
 }
 
 /** A table with a caption for those who do not see its surroundings; `heads` are texts or nodes. */

@@ -15,7 +15,7 @@ const COUNTS = [
   ["unknown", "unknown, wait for your word", "odd"], ["excused", "excused", "idle"], ["notDueYet", "not due yet", "idle"],
 ];
 const FINAL = ["done", "cancelled", "stopped"];
-const form = { fields: null, preview: null, problem: null, key: null, isBusy: false };
+const form = { preview: null, problem: null, key: null, isBusy: false };
 let redraw = () => {};
 
 /** `redrawing` is called when a preview came or went. */
@@ -28,13 +28,12 @@ export const title = (id) => (id ? "Emergency plan" : "Emergency");
 export const draw = (id) => (id ? plan(id) : wish());
 
 function wish() {
-  form.fields ??= fields();
   return [
     heading("Emergency"),
     el("p", { class: "lead" }, "See to it that reports are there. What has arrived is never sent again; a few go first, and if they fail the rest stays."),
     el("div", { class: "grid" }, card("What is to be done", { id: "wish" },
-      el("form", { class: "form", onsubmit: preview },
-        form.fields.map((it) => it.node),
+      el("form", { class: "form", id: "wish-form", onsubmit: preview },
+        fields().map((it) => it.node),
         form.problem ? el("p", { class: "problem", role: "alert" }, form.problem) : null,
         el("div", { class: "actions" }, previewButton()))),
     form.preview ? previewCard(form.preview) : card("The plan", { id: "plan" }, quiet("Nothing is sent before you have seen the counts and confirmed them."))),
@@ -48,10 +47,10 @@ function fields() {
     redraw();
   };
   return [
-    field({ name: "reason", label: "Reason", required: true, maxlength: 500, oninput: stale, hint: "It stands in the audit, with your name." }),
-    field({ name: "companyId", label: "Company", placeholder: "all companies", maxlength: 64, oninput: stale, hint: "An id from the roster; empty for all." }),
-    field({ name: "date", label: "Date", type: "date", oninput: stale, hint: "Empty for each company's own today." }),
-    field({ name: "delayMinutes", label: "Begin in minutes", type: "number", value: "0", min: 0, max: 1440, oninput: stale, hint: "Until then it can be called off." }),
+    field({ id: "reason", name: "reason", label: "Reason", required: true, maxlength: 500, oninput: stale, hint: "It stands in the audit, with your name." }),
+    field({ id: "company-id", name: "companyId", label: "Company", placeholder: "all companies", maxlength: 64, oninput: stale, hint: "An id from the roster; empty for all." }),
+    field({ id: "on-date", name: "date", label: "Date", type: "date", oninput: stale, hint: "Empty for each company's own today." }),
+    field({ id: "delay", name: "delayMinutes", label: "Begin in minutes", type: "number", value: "0", min: 0, max: 1440, oninput: stale, hint: "Until then it can be called off." }),
   ];
 }
 
@@ -62,7 +61,8 @@ function previewButton() {
 }
 
 function given() {
-  const { reason, companyId, date, delayMinutes } = Object.fromEntries(form.fields.map((it) => [it.name, it.input.value.trim()]));
+  const typed = [...new FormData(document.getElementById("wish-form"))].map(([name, value]) => [name, value.trim()]);
+  const { reason, companyId, date, delayMinutes } = Object.fromEntries(typed);
   const body = { reason, owner: session.me?.name ?? "operator", delayMinutes: Number(delayMinutes || 0) };
   if (date) body.date = date;
   return { path: companyId ? `api/reports/emergency/companies/${encodeURIComponent(companyId)}/trigger-report` : ALL, body };
@@ -90,7 +90,7 @@ function previewCard(found) {
   return card("The plan", { id: "plan" },
     el("p", { role: "status" }, sends ? `${many(sends, "report")} of ${found.dates.join(", ")} will be sent.` : "Nothing would be sent: nobody lacks a report."),
     counts(found.counts),
-    el("div", { class: "actions" }, deed(sends ? `Send ${many(sends, "report")} …` : "Nothing to send", sends ? askGo : () => {}, { id: "go", isGrave: true })));
+    sends ? el("div", { class: "actions" }, deed(`Send ${many(sends, "report")} …`, askGo, { id: "go", isGrave: true })) : null);
 }
 
 const counts = (found) => el("dl", { class: "counts" }, COUNTS.filter(([name]) => found[name] > 0 || name === "willSend").map(([name, text, tone]) =>
@@ -106,7 +106,7 @@ function askGo() {
     isGrave: true,
     act: async () => {
       const made = await act(path, { ...body, key: form.key }, { key: form.key });
-      Object.assign(form, { preview: null, fields: null });
+      form.preview = null;
       go("emergency", made.planId);
     },
     done: "The plan is made.",

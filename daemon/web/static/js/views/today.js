@@ -42,7 +42,8 @@ function headline(status, today, alerts, schedules) {
     .sort((one, other) => one.nextFireAt.localeCompare(other.nextFireAt))[0];
   const lines = [
     coverage?.expected ? `${count(coverage.delivered)} of ${many(coverage.expected - coverage.excused, "report")} delivered` : null,
-    status.value ? `${many(status.value.queueDepth, "task")} waiting` : null,
+    today.value?.atRiskTotal ? `${count(today.value.atRiskTotal)} at risk` : null,
+    status.value?.queueDepth ? `${many(status.value.queueDepth, "task")} waiting` : null,
     next ? `next: ${next.name} ${relative(next.nextFireAt)}` : null,
   ].filter(Boolean);
   return el("div", { class: `headline ${look}`, "data-key": "headline" }, heading(text), el("p", { class: "quiet" }, lines.join("  ·  ")));
