@@ -32,10 +32,11 @@ def _summary(call: Call, found: Mapping[str, Any]) -> str:
     if found["pid"] and not found["ready"]:
         runs = f"not ready, process {found['pid']}"
     alerts = found["openAlerts"]
+    served = [("http", f"port {found['httpPort']}")] if found["httpPort"] else []
     facts = (
         ("nightdesk", f"{found['version']}, {runs}"),
         ("home", str(call.home.folder)),
-        ("http", f"port {found['httpPort']}" if found["httpPort"] else "not served on a port"),
+        *served,
         ("heartbeat", times.ago(found["lastHeartbeatAt"])),
         ("queue", f"{found['queueDepth']} unfinished"),
         ("alerts", f"{alerts} open" + (": nightdesk alerts list" if alerts else "")),

@@ -22,6 +22,7 @@ PATH = "/openapi.json"
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
 BEARER = "bearer"
+EVENTS = "text/event-stream"
 FILES = ("text/csv", "application/octet-stream")  # taken as they are, and looked into
 COMPANY_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -49,6 +50,12 @@ TAG = {
     "name": "If-None-Match",
     "in": "header",
     "description": "The ETag of an answer at hand; the same answer is not sent again.",
+    "schema": {"type": "string"},
+}
+LAST = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The id of the last event that was seen; what has happened since is told first.",
     "schema": {"type": "string"},
 }
 PROBLEM: Schema = {
@@ -188,6 +195,8 @@ def _parameters(route: Route) -> list[Schema]:
         found.append(KEY)
     if route.is_tagged:
         found.append(TAG)
+    if EVENTS in str(route.gives):
+        found.append(LAST)
     return found
 
 

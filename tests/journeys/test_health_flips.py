@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,14 +57,6 @@ class World:
         code, found = self.asked()
         return code, {name: part["status"] for name, part in found["components"].items()}
 
-    def remount(self, how: str) -> None:
-        """Mount the small disk anew in the daemon's own namespace."""
-        inside = ["nsenter", "-t", str(self.desk.pid), "-U", "--preserve-credentials", "-m"]
-        if self.desk.within[1] != "--user":
-            inside = ["nsenter", "-t", str(self.desk.pid), "-m"]
-        command = [*inside, "mount", "-o", f"remount,{how}", str(self.desk.home.folder)]
-        subprocess.run(command, check=True, capture_output=True, timeout=10)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
@@ -91,12 +82,6 @@ FAULTS = {
     "the disk is full": Fault(
         breaks=lambda it: fill(it.home.folder / "ballast"),
         mends=lambda it: (it.home.folder / "ballast").unlink(),
-        flips="disk",
-        also=frozenset({"state"}),
-    ),
-    "the disk takes nothing": Fault(
-        breaks=lambda it: it.remount("ro"),
-        mends=lambda it: it.remount("rw"),
         flips="disk",
         also=frozenset({"state"}),
     ),

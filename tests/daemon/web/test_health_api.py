@@ -1,9 +1,13 @@
 """The routes of the health, asked over their socket."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+
+from daemon.app import App
+from state.records import Severity
 
 Api = aiohttp.ClientSession
 
@@ -39,3 +43,20 @@ async def test_a_link_that_is_none_or_is_not_configured_is_refused(api: Api) -> 
 async def test_without_reports_there_is_nothing_to_review(api: Api) -> None:
     async with api.get("/api/completion") as response:
         assert response.status == HTTPStatus.BAD_REQUEST
+
+
+async def test_a_component_that_is_down_is_the_status_code_and_its_own_field(api: Api, app: App) -> None:
+    await app.alerts.fire("loop.dead", severity=Severity.CRITICAL, summary="The loop scheduler has stopped")
+    async with api.get("/api/reports/system/health") as response:
+        assert response.status == HTTPStatus.SERVICE_UNAVAILABLE
+        found = await response.json()
+    down = [name for name, part in found["components"].items() if part["status"] == "down"]
+    assert (found["status"], down) == ("down", ["scheduler"])
+    assert "detail" not in found  # by which the command line tells it from a refusal
+
+
+async def test_many_who_ask_at_once_are_measured_for_once(api: Api, app: App) -> None:
+    await answer(api, "/livez")
+    before = app.store.generation
+    await asyncio.gather(*(answer(api, "/api/reports/system/health") for _ in range(20)))
+    assert app.store.generation - before <= 2

@@ -216,7 +216,9 @@ async def test_more_memory_than_allowed_is_an_error_that_says_so(folder: Path) -
 
 @pytest.mark.parametrize("sql", ["SELECT $day AS company", "SELECT $company AS company, $companies AS all"])
 def test_parameters_that_cannot_be_are_refused_at_once(folder: Path, sql: str) -> None:
-    with pytest.raises(ValueError, match=r"^reports\.source\.facts: \$(day is no parameter|company asks for one)"):
+    with pytest.raises(
+        ValueError, match=r"^reports\.source\.facts: \$(day is no parameter|company asks for one)"
+    ):
         source(folder, type="files", facts=sql)
 
 
