@@ -6,7 +6,6 @@ from typing import Any
 
 from daemon.context import Context
 from daemon.engine.handler import HandlerError, Outcome, handler
-from daemon.reports.asking import plan_asked
 from daemon.reports.calendar import timing_of
 from daemon.reports.ensuring import ensure
 from daemon.reports.owing import last_pass
@@ -36,8 +35,7 @@ async def write_reports(ctx: Context) -> Outcome:
                 last_pass(ctx.house.store),
             )
             made = await ensure(ledger, wish.dates, wish.companies, timing=timing, now=now, since=since)
-            asked = await plan_asked(ledger, wish.dates, wish.companies, timing, now)
-            ensured = made.planned + made.reopened + asked
+            ensured = made.planned + made.reopened
         return done(await make_reports(ctx, writer, wish), ensured=ensured)
 
     return await with_writer(ctx, work)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import orjson
 from msgspec import ValidationError as ValidationError
 from msgspec import convert, to_builtins
-from msgspec.json import Encoder
+from msgspec.json import Encoder, schema_components
 
 from state.records import Record
 
@@ -96,6 +96,12 @@ def from_camel(record: type[R], value: Any) -> R:
         ValidationError: it is not such a record.
     """
     return convert(value, record)
+
+
+def json_schemas(types: Sequence[Any], reference: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Types as JSON Schema 2020-12: one for each, and by name those that are referred to from others."""
+    shown, named = schema_components(types, ref_template=reference)
+    return list(shown), named
 
 
 def _as_text(value: Any) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daemon.operations import Operations
 
 COUNTS = ("expected", "delivered", "degraded", "excused", "unknown", "failed", "missing")
+CLEARED = "its rows were kept as long as they had to be, and are cleared away; the certificate is what remains"
 SEAL_WAIT_S = 110  # a hundred thousand rows are read and hashed in some seconds
 Row = Mapping[str, Any]
 
@@ -154,7 +155,8 @@ def _percent(row: Row) -> str:
 
 def _verdict(found: Row) -> str:
     if found["ok"]:
-        return f"{found['date']}: the certificate holds, {found['rows']} rows, {found['hash']}"
+        holds = f"{found['date']}: the certificate holds, {found['rows']} rows, {found['hash']}"
+        return f"{holds}\n  {CLEARED}" if found["cleared"] else holds
     lines = [f"{found['date']}: the certificate does NOT hold"]
     lines += [f"  {clean(problem)}" for problem in found["problems"]]
     lines += [

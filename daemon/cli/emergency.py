@@ -13,7 +13,7 @@ from daemon.cli.command import Group, pass_call
 from daemon.cli.digest import DateType
 from daemon.cli.exits import DONE, WRONG
 from daemon.cli.tables import clean
-from daemon.cli.times import shower
+from daemon.cli.times import Shower, shower
 
 if TYPE_CHECKING:
     from daemon.operations import Operations
@@ -27,6 +27,7 @@ SAID = {
     "unknown": "unknown (nightdesk reports resolve)",
     "notDueYet": "not due yet",
 }
+FINAL = ("done", "cancelled", "stopped")
 Row = Mapping[str, Any]
 
 
@@ -145,7 +146,9 @@ def _page(call: Call, plan: Row) -> str:
     counts = plan["counts"]
     lines = [f"  {counts[name]:>7,} {said}" for name, said in SAID.items() if counts.get(name)]
     if not lines:
-        lines = [f"  nobody is owed one; nightdesk reports ensure --date {plan['dates'][0]} makes it anyway"]
+        lines = ["  nobody is owed one; nightdesk companies list shows who is served"]
+    if counts["willSend"] and plan["state"] not in FINAL:
+        lines.append(f"  {_expected(plan, times)}")
     if plan["state"] == "waiting" and plan["planId"] is not None:
         lines.append(f"  begins {times(plan['startsAt'])} {times.zone_name}, by the daemon")
         lines.append(f"  nightdesk emergency cancel {plan['planId']} gives it up until then")
@@ -153,3 +156,15 @@ def _page(call: Call, plan: Row) -> str:
         ends = ", ".join(f"{count:,} {name}" for name, count in outcome.items() if count)
         lines.append(f"  came of it: {ends or 'nothing was left to do'}")
     return "\n".join([clean(head), *lines])
+
+
+def _expected(plan: Row, times: Shower) -> str:
+    """When it will be over and what it will cost, going by the last days, as far as these tell."""
+    ends_at, usd = plan["estimatedEndAt"], plan["estimatedCostUsd"]
+    over = "when it will be over cannot be told yet"
+    if ends_at is not None:
+        over = f"over at about {times(ends_at)} {times.zone_name}"
+    cost = "what it will cost cannot be told yet"
+    if usd is not None:
+        cost = f"for about {usd:,.2f} USD" if usd else "at no cost"
+    return f"{over}, {cost}"

@@ -10,6 +10,7 @@ from daemon.engine.queue import Accepted
 from daemon.operations.companies import need_anybody
 from daemon.operations.refusals import Unfit, Unknown, fit_key, fit_person, fit_reason
 from daemon.reports import costs
+from daemon.reports.calendar import timing_of
 from daemon.reports.emergency import NothingCalled, PlanRefused, Wish, draw_up, plan_row
 from daemon.reports.rescue import Rescue
 from state.ledger.base import Ledger
@@ -65,7 +66,8 @@ class EmergencyOperations:
         if company_id is None:
             await need_anybody(ledger)
         try:
-            plan = await draw_up(ledger, wish, self._app.config.timezone, now, usd_each=self._usd_each())
+            timing = timing_of(self._app.config)
+            plan = await draw_up(ledger, wish, timing, now, usd_each=self._usd_each())
         except NothingCalled as error:
             raise Unknown(str(error)) from None
         except PlanRefused as error:

@@ -4,7 +4,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from daemon.config.environment import RECORDS
-from daemon.notify.health import Condition
 from daemon.reports.components import LOOP_ALERTS
 from state.codec import time_text
 from state.database import StoreError
@@ -17,7 +16,6 @@ UNSAVED = "state.unsaved"
 # Anybody may ask, and each look writes: so one look serves all who ask within this time.
 FRESH_S = 2.0
 WRITE_S = 3.0
-USABLE = (Condition.OK, Condition.UNTRIED)
 
 
 class Readiness:
@@ -64,9 +62,9 @@ class Readiness:
     def _is_mute(self) -> bool:
         """Whether there are channels that reach somebody, and none of them can be used."""
         notify, entries = self._app.notify, self._app.config.channels
-        conditions = [
-            health.state
+        found = [
+            health
             for name, health in notify.health().items()
             if name in entries and entries[name].type not in RECORDS
         ]
-        return bool(conditions) and not any(state in USABLE for state in conditions)
+        return bool(found) and all(health.is_down for health in found)

@@ -36,19 +36,21 @@ async def _has_ended(ledger: Ledger, on: date, counts: Mapping[Status, int]) -> 
     return not any(counts.get(status) for status in OPEN) and not await ledger.count_missing(on)
 
 
-async def clear_oldest(ledger: Ledger, home: Home, before: date, now: datetime) -> date | None:
-    """Delete the rows of the oldest date before one; which that was, or None where there is none.
+async def clear_oldest(ledger: Ledger, home: Home, kept: timedelta, now: datetime) -> date | None:
+    """Delete the rows of the oldest date that has been kept so long; which that was, or None.
 
-    It is sealed first, where nobody has: so a certificate remains of every date there was.
+    Kept counts from the last change of it too: a date of long ago that somebody has asked for since goes
+    no sooner, for what was sent of it must not be sent again. It is sealed first, where nobody has: so a
+    certificate remains of every date there was.
 
     Raises:
         LedgerError, OSError: as `seal_the_ended`; what was not sealed is still there.
     """
-    days = await ledger.counts(date.min, before - DAY)
-    if not days:
+    since = now - kept
+    on = await ledger.oldest_unchanged(since.date(), since)
+    if on is None:
         return None
-    on = min(days)
     if await ledger.certificate(on) is None:
         await write(ledger, home, on, now)
-    await ledger.prune(on + DAY)
+    await ledger.prune(on, since)
     return on

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from daemon.reports.calendar import DAY, excuse_for, local_date
+from daemon.reports.asking import count_asked
+from daemon.reports.calendar import DAY, Timing, excuse_for, local_date
 from daemon.reports.estimating import estimate
 from state.codec import parse_time
 from state.ledger.base import Ledger
@@ -54,7 +55,7 @@ class Wish:
 
 
 async def draw_up(
-    ledger: Ledger, wish: Wish, zone: str, now: datetime, *, usd_each: float | None = None
+    ledger: Ledger, wish: Wish, timing: Timing, now: datetime, *, usd_each: float | None = None
 ) -> Plan:
     """The plan for a wish, counted and not kept yet; `usd_each`: what one report costs, where it is known.
 
@@ -65,14 +66,15 @@ async def draw_up(
     if not timedelta(0) <= wish.delay <= LONGEST_DELAY:
         raise PlanRefused("delayMinutes: from 0 to 1440 are taken; for later, trigger it then")
     scope = None if wish.company_id is None else (wish.company_id,)
-    day = await _day_of(ledger, wish, zone, now)
+    day = await _day_of(ledger, wish, now)
     if wish.force_of is not None:
         day = await _forced_day(ledger, wish, scope, day)
-    day = day or now.astimezone(ZoneInfo(zone)).date()
+    day = day or now.astimezone(ZoneInfo(timing.zone)).date()
     if day > now.date() + DAY:
         raise PlanRefused(f"date: {day.isoformat()} has not begun anywhere; write one that has")
     await ledger.mark_due(now)
-    counts: dict[str, Any] = {**await _counted(ledger, day, scope, is_forced=wish.force_of is not None)}
+    asked = await count_asked(ledger, day, scope, timing, now)
+    counts = await _counted(ledger, day, scope, asked, is_forced=wish.force_of is not None)
     expected = await estimate(ledger, counts["willSend"], now + wish.delay, now, usd_each)
     return Plan(
         id=f"plan-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
@@ -89,7 +91,7 @@ async def draw_up(
     )
 
 
-async def _day_of(ledger: Ledger, wish: Wish, zone: str, now: datetime) -> date | None:
+async def _day_of(ledger: Ledger, wish: Wish, now: datetime) -> date | None:
     """The date that is asked for, or the company's today; None where nothing was said."""
     if wish.company_id is None:
         return wish.day
@@ -119,12 +121,13 @@ async def _forced_day(
 
 
 async def _counted(
-    ledger: Ledger, day: date, scope: tuple[str, ...] | None, *, is_forced: bool
+    ledger: Ledger, day: date, scope: tuple[str, ...] | None, asked: int, *, is_forced: bool
 ) -> dict[str, int]:
+    """`asked`: how many are owed one for the asking alone, since they were not on the roster yet."""
     if scope is None:
         statuses = (await ledger.counts(day, day)).get(day, {})
-        return shares(statuses, await ledger.count_missing(day), is_forced=is_forced)
-    statuses, absent = Counter[Status](), 0
+        return shares(statuses, await ledger.count_missing(day) + asked, is_forced=is_forced)
+    statuses, absent = Counter[Status](), asked
     for one in scope:
         row, company = await ledger.obligation(Key(one, day)), await ledger.company(one)
         if row is not None:

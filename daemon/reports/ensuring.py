@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from daemon.reports.asking import plan_asked
 from daemon.reports.calendar import DAY, Timing
 from daemon.reports.unplanned import plan_missing
 from state.ledger.base import Ledger
@@ -39,13 +40,37 @@ async def ensure(
         LedgerError: the ledger failed; what was done until then holds, and may be done again.
     """
     wanted = None if companies is None else frozenset(companies)
-    planned = reopened = 0
+    planned = await plan_wanted(ledger, dates, wanted, timing=timing, now=now, since=since, ahead=DAY)
+    reopened = 0
     for day in sorted(set(dates)):
-        planned += len(
-            await plan_missing(ledger, day, timing, now, since=since, company_ids=wanted, ahead=DAY)
-        )
         reopened += await _reopen(ledger, day, wanted, now)
     return Ensured(planned=planned, reopened=reopened)
+
+
+async def plan_wanted(
+    ledger: Ledger,
+    dates: Collection[date],
+    companies: Collection[str] | None,
+    *,
+    timing: Timing,
+    now: datetime,
+    since: datetime | None,
+    ahead: timedelta = timedelta(0),
+) -> int:
+    """Plan what is missing, also of days on which a company was not on the roster yet; how many reports.
+
+    Whoever asks for a report means the same by it, by whatever way it is asked. `ahead`: as `plan_missing`.
+
+    Raises:
+        LedgerError: as `ensure`.
+    """
+    planned = 0
+    for day in sorted(set(dates)):
+        missing = await plan_missing(
+            ledger, day, timing, now, since=since, company_ids=companies, ahead=ahead
+        )
+        planned += len(missing)
+    return planned + await plan_asked(ledger, dates, companies, timing, now)
 
 
 async def companies_of(ledger: Ledger, ids: Collection[str]) -> dict[str, Company]:

@@ -20,9 +20,9 @@ from daemon.reports.emergency import (
     judge,
     rows_of,
 )
+from daemon.reports.ensuring import plan_wanted
 from daemon.reports.owing import last_pass
 from daemon.reports.sweep import ATTEMPTS, WRITE_REPORTS
-from daemon.reports.unplanned import plan_missing
 from daemon.watch.alerts import Alerts
 from state.codec import parse_time, time_text
 from state.database import StoreError
@@ -97,8 +97,7 @@ class Rescue:
 
     async def _begin(self, plan: Plan, now: datetime) -> Plan | None:
         timing, since = timing_of(self._config()), last_pass(self._store)
-        for day in plan.dates:
-            await plan_missing(self._ledger, day, timing, now, since=since, company_ids=plan.scope)
+        await plan_wanted(self._ledger, plan.dates, plan.scope, timing=timing, now=now, since=since)
         await self._ledger.mark_due(now)
         first = await self._canary_of(plan, now)
         run = {"startedAt": time_text(now), "canary": {it.company_id: it.attempts for it in first}}

@@ -24,7 +24,7 @@ BREATH = timedelta(seconds=1)
 class Attic:
     """Deletes obligations, sends and events after 400 days, or after `queue.historyDays` where that is more.
 
-    A date goes only once it is sealed, and its certificate stays.
+    A date goes only once nothing of it has changed for as long, and it is sealed; its certificate stays.
     """
 
     name = "attic"
@@ -41,7 +41,7 @@ class Attic:
         now = self._clock.now()
         kept = max(KEPT, timedelta(days=self._config().queue.history_days))
         try:
-            gone = await clear_oldest(self._ledger, self._home, (now - kept).date(), now)
+            gone = await clear_oldest(self._ledger, self._home, kept, now)
         except (LedgerError, OSError) as error:
             log.warning("attic.delayed", extra={"fields": {"error": str(error)}})
             return now + RETRY

@@ -2,7 +2,7 @@
 
 import ipaddress
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
 from http import HTTPStatus
@@ -58,7 +58,7 @@ def decide_entry(scope: Scope, caller: Caller | None, *, shows_token: bool, is_s
     return Entry.ADMITTED if caller.may(scope) else Entry.TOO_LITTLE
 
 
-def is_known_host(host: str | None, names: Collection[str]) -> bool:
+def is_known_host(host: str | None, names: frozenset[str]) -> bool:
     """Whether a request was meant for this house, by its Host header.
 
     A page of a stranger can have its own name lead to this machine, and would then be allowed to read the

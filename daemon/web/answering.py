@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
+from yarl import URL
 
 from daemon.operations import Operations
 from daemon.web import replies
@@ -24,6 +26,7 @@ from daemon.web.routing import Match, Router
 log = logging.getLogger(__name__)
 
 KEY_HEADER = "Idempotency-Key"
+REMEMBERED = 512  # paths, and queries, each no longer than a line may be
 BODY_S = 10.0  # a body that drips is given up on: aiohttp itself would wait for ever
 
 
@@ -40,10 +43,12 @@ class Answering:
         self, operations: Operations, router: Router, door: Admitting, now_s: Callable[[], float]
     ) -> None:
         self._operations = operations
-        self._router = router
         self._door = door
         self._now_s = now_s
         self._replays = Replays()
+        # Pages ask the same again and again, and to understand it is a quarter of what an answer costs.
+        self._found = lru_cache(REMEMBERED)(router.find)
+        self._understood = lru_cache(REMEMBERED)(_understood)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; errors too, since a request that fails must not take its connection along."""
@@ -68,7 +73,7 @@ class Answering:
             return _refused(request, error)
 
     async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
-        match = self._router.find(request.method, request.rel_url.raw_path)
+        match = self._found(request.method, request.rel_url.raw_path)
         route = match.route
         visit = Visit(
             host=request.headers.get("Host"),
@@ -81,7 +86,7 @@ class Answering:
             asking = Asking(
                 operations=self._operations,
                 path=match.names,
-                given=read_query(route.query, request.query),
+                given=self._understood(route, request.rel_url.raw_query_string),
                 body=body,
                 headers=request.headers,
                 idempotency_key=key_of(request.headers.get(KEY_HEADER)),
@@ -113,6 +118,11 @@ class Answering:
             raise
         self._replays.end(call, replies.kept(response))
         return response
+
+
+def _understood(route: Route, query: str) -> Mapping[str, Any]:
+    """What a query says, as it was sent. Unfit: it makes no sense."""
+    return read_query(route.query, URL.build(query_string=query, encoded=True).query)
 
 
 async def read_body(request: web.BaseRequest, most_bytes: int) -> bytes:

@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-HEADER_S = 5.0  # from the first byte of a request to the end of its headers
+HEADER_S = 5.0  # from the first byte of a request to the end of its headers, or a tick more
+TICKS = 5
 # Descriptors that connections leave to the state, the logs, the channels and whatever a handler opens.
 RESERVED_DESCRIPTORS = 128
 FEWEST = 8
@@ -42,31 +43,28 @@ def descriptors_allowed() -> int:
 class Connection(web.RequestHandler):
     """One connection, which is given up where a request does not come to the end of its headers."""
 
-    __slots__ = ("_hall", "_timer")
+    __slots__ = ("_hall",)
 
     def __init__(self, hall: "Hall", **settings: Any) -> None:
         super().__init__(hall, loop=hall.loop, **settings)
         self._hall = hall
-        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._hall.take(self)
-        self._expect_headers()
+        self._hall.expect(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._timer is None and self._hall.is_waiting(self):
-            self._expect_headers()
+        if self._hall.is_waiting(self):
+            self._hall.expect(self)
         super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._stop_timer()
         self._hall.lose(self)
         super().connection_lost(exc)
 
     def begin(self) -> None:
         """A request has arrived with all its headers, and is being answered."""
-        self._stop_timer()
         self._hall.busy(self)
 
     def rest(self) -> None:
@@ -94,14 +92,6 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has begun already")
         return self._hall.refuse(status)
 
-    def _expect_headers(self) -> None:
-        self._timer = self._hall.loop.call_later(HEADER_S, self.give_up)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
 
 class Hall(web.Server):
     """All connections of one listener: those that wait, those that are answered, the streams."""
@@ -116,6 +106,11 @@ class Hall(web.Server):
         # In the order in which they began to wait: the first is the first to go.
         self._waiting: dict[Connection, None] = {}
         self._streams: dict[Connection, asyncio.Task[Any]] = {}
+        # Those that owe the end of their headers, oldest first, with the tick when that began. One timer
+        # looks after them all: one for each request would be a tenth of what answering it costs.
+        self._owing: dict[Connection, int] = {}
+        self._tick = 0
+        self._sweeping: asyncio.TimerHandle | None = None
 
     def __call__(self) -> Any:
         """A connection that was accepted; the oldest that waits for nothing in particular makes room."""
@@ -138,7 +133,14 @@ class Hall(web.Server):
     def is_waiting(self, connection: Connection) -> bool:
         return connection in self._waiting
 
+    def expect(self, connection: Connection) -> None:
+        """Give up on it unless its headers come to an end in time."""
+        self._owing.setdefault(connection, self._tick)
+        if self._sweeping is None:
+            self._sweeping = self.loop.call_later(HEADER_S / TICKS, self._sweep)
+
     def busy(self, connection: Connection) -> None:
+        self._owing.pop(connection, None)
         self._waiting.pop(connection, None)
 
     def wait(self, connection: Connection) -> None:
@@ -155,10 +157,19 @@ class Hall(web.Server):
 
     def lose(self, connection: Connection) -> None:
         self._all.discard(connection)
+        self._owing.pop(connection, None)
         self._waiting.pop(connection, None)
         # Whoever streams waits for news, and would not notice before the next that nobody listens.
         if (task := self._streams.pop(connection, None)) is not None:
             task.cancel()
+
+    def _sweep(self) -> None:
+        self._tick += 1
+        late = [it for it, began in self._owing.items() if self._tick - began > TICKS]
+        for connection in late:
+            self._owing.pop(connection, None)
+            connection.give_up()
+        self._sweeping = self.loop.call_later(HEADER_S / TICKS, self._sweep) if self._owing else None
 
     def end_streams(self) -> None:
         """Send the streams away: they would keep a stop waiting for as long as it does wait."""

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any, get_args, get_origin
 
 from msgspec import Struct
-from msgspec.json import schema_components
 from msgspec.structs import fields
 
 from daemon import __version__
@@ -17,6 +16,7 @@ from daemon.web.problems import PROBLEM_TYPE
 from daemon.web.query import DATE_PATTERN
 from daemon.web.replays import KEY_PATTERN
 from daemon.web.route import Route, Scope, read
+from state.codec import json_schemas
 
 PATH = "/openapi.json"
 REFERENCE = "#/components/schemas/{name}"
@@ -108,7 +108,7 @@ def document(table: Iterable[Route]) -> Schema:
 def _schemas(routes: Iterable[Route]) -> tuple[Callable[[Any], Schema], dict[str, Schema]]:
     """How each type of the table is shown, and the schemas that are named."""
     types = [*dict.fromkeys(it for route in routes for it in _types(route))]
-    found, components = schema_components(types, ref_template=REFERENCE)
+    found, components = json_schemas(types, REFERENCE)
     bodies = {route.body.__name__ for route in routes if route.body is not None}
     for name, schema in components.items():
         if name.rpartition(".")[2] not in bodies and "properties" in schema:

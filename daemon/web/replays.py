@@ -88,8 +88,8 @@ class Replays:
     def end(self, call: Call, kept: Kept) -> None:
         """Keep an answer."""
         if (record := self._records.get(call)) is not None:
+            self._bytes += len(kept.body) - (len(record.kept.body) if record.kept is not None else 0)
             record.kept = kept
-            self._bytes += len(kept.body)
 
     def drop(self, call: Call) -> None:
         """Nothing was done: the same call may be made anew."""

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 
 from aiohttp import web
+from yarl import URL
 
 from daemon.web.asking import JSON, Answer, Raw, Stream
 from daemon.web.connections import Connection
@@ -14,12 +16,12 @@ from daemon.web.headers import ASKED_AGAIN, NEVER_KEPT, TOTAL_HEADER
 from daemon.web.problems import PROBLEM_TYPE, Refusal, problem
 from daemon.web.replays import Kept
 from daemon.web.route import Route
+from daemon.web.whole import AT_ONCE, Whole, whole
 from state.codec import to_json
 
 TAG_DIGITS = 32
 REPLAYED = ("Content-Type", TOTAL_HEADER)
 SEND_S = 30.0  # whoever reads nothing for so long is given up on
-AT_ONCE = 64 * 1024  # what fits into the buffers is on its way when it is written
 RETRY_STREAM_S = 10
 
 
@@ -33,14 +35,14 @@ async def send(request: web.BaseRequest, route: Route, answer: Answer) -> web.St
     if isinstance(answer.value, Stream):
         return await _streamed(request, route, answer, answer.value)
     response = reply(request, route, answer)
-    if (response.content_length or 0) > AT_ONCE:
+    if isinstance(response, web.Response) and (response.content_length or 0) > AT_ONCE:
         async with asyncio.timeout(SEND_S):
             await response.prepare(request)
             await response.write_eof()
     return response
 
 
-def reply(request: web.BaseRequest, route: Route, answer: Answer) -> web.Response:
+def reply(request: web.BaseRequest, route: Route, answer: Answer) -> Whole | web.Response:
     """An answer that has an end, as it is sent; where the caller has it already, only that it is the same."""
     raw = answer.value
     if not isinstance(raw, Raw):
@@ -50,14 +52,19 @@ def reply(request: web.BaseRequest, route: Route, answer: Answer) -> web.Respons
     if answer.total is not None:
         headers[TOTAL_HEADER] = str(answer.total)
     if answer.next is not None:
-        address = request.rel_url.update_query(cursor=answer.next)
-        headers["Link"] = f'<{address.raw_path_qs}>; rel="next"'
+        headers["Link"] = f'<{_onward(request.rel_url, answer.next)}>; rel="next"'
     if route.is_tagged:
         headers["ETag"] = tag = f'"{hashlib.sha256(raw.body).hexdigest()[:TAG_DIGITS]}"'
         if is_same(request.headers.get("If-None-Match"), tag):
             del headers["Content-Type"]
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return web.Response(body=raw.body, status=answer.status or route.status, headers=headers)
+    return whole(request, answer.status or route.status, headers, raw.body)
+
+
+@lru_cache(512)
+def _onward(asked: URL, cursor: str) -> str:
+    """The address of the page that begins after a cursor."""
+    return asked.update_query(cursor=cursor).raw_path_qs
 
 
 def is_same(if_none_match: str | None, tag: str) -> bool:
@@ -68,7 +75,7 @@ def is_same(if_none_match: str | None, tag: str) -> bool:
 
 def kept(response: web.StreamResponse) -> Kept:
     """What of an answer is kept, to be given again."""
-    body = response.body if isinstance(response, web.Response) else b""
+    body = response.body if isinstance(response, Whole | web.Response) else b""
     told = tuple((name, response.headers[name]) for name in REPLAYED if name in response.headers)
     return Kept(response.status, body if isinstance(body, bytes) else b"", told)
 

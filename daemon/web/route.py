@@ -33,7 +33,8 @@ Answering = Callable[[Asking], Awaitable[Answer]]
 Gives = Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# A row is the same as itself alone: so it can be looked up by.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Route:
     """One row of the table. What it says is checked before it is answered, and described in openapi.json."""
 

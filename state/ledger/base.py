@@ -302,9 +302,17 @@ class Ledger(Roster, Obligations, Looking, Proofs, Protocol):
 
     async def yield_lead(self, name: str, owner: str, now: datetime) -> None: ...
 
-    async def prune(self, before: date) -> int:
-        """Delete the obligations of dates before one, their sends and events; how many there were.
+    async def oldest_unchanged(self, before: date, since: datetime) -> date | None:
+        """The oldest date before one of which nothing was changed since a time; None where there is none.
 
-        Certificates, plans and the audit stay: they are few, and are what remains to be shown.
+        An old date that somebody has asked for of late has changed: what was sent of it is still known.
+        """
+        ...
+
+    async def prune(self, on: date, since: datetime) -> int:
+        """Delete a date's obligations, their sends and events; how many there were.
+
+        What was changed since a time stays. Certificates, plans and the audit stay too: they are few, and
+        are what remains to be shown.
         """
         ...

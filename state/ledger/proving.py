@@ -166,12 +166,45 @@ def probe(now: datetime) -> Script[None]:
         raise LedgerConflict("the ledger did not read back what was written")
 
 
-_OLD_KEYS = "SELECT date, company_id FROM obligation WHERE date < $1 ORDER BY date, company_id LIMIT $2"
+# Whatever else is changed of an obligation is noted as an event.
+_CHANGED = (
+    "(obligation.planned_at >= $2 OR obligation.leased_at >= $2 OR obligation.produced_at >= $2"
+    " OR obligation.sent_at >= $2 OR obligation.delivered_at >= $2)"
+)
+
+# From date to date by the index, and no further than the first that fits: dates come in their order.
+_OLDEST_UNCHANGED = f"""
+WITH RECURSIVE kept(date) AS (
+    SELECT min(date) FROM obligation WHERE date < $1
+    UNION ALL
+    SELECT (SELECT min(obligation.date) FROM obligation
+        WHERE obligation.date > kept.date AND obligation.date < $1)
+    FROM kept WHERE kept.date IS NOT NULL)
+SELECT kept.date FROM kept WHERE kept.date IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM obligation WHERE obligation.date = kept.date AND {_CHANGED})
+    AND NOT EXISTS (SELECT 1 FROM event WHERE event.date = kept.date AND event.at >= $2)
+LIMIT 1"""
 
 
-def prune(before: date, limit: int) -> Script[int]:
-    """Delete obligations of dates before one, with what hangs on them; so many at most, and how many."""
-    rows = yield Query(_OLD_KEYS, (before, limit), keep=PASSING_OVER)
+def oldest_unchanged(before: date, since: datetime) -> Script[date | None]:
+    """The oldest date before one of which nothing was changed since a time."""
+    rows = yield Query(_OLDEST_UNCHANGED, (before, since))
+    if not rows:
+        return None
+    day = rows[0]["date"]
+    return date.fromisoformat(day) if isinstance(day, str) else day
+
+
+_UNCHANGED_KEYS = f"""
+SELECT date, company_id FROM obligation WHERE date = $1 AND {_CHANGED} IS NOT TRUE
+    AND NOT EXISTS (SELECT 1 FROM event WHERE event.date = obligation.date
+        AND event.company_id = obligation.company_id AND event.at >= $2)
+ORDER BY company_id LIMIT $3"""
+
+
+def prune(on: date, since: datetime, limit: int) -> Script[int]:
+    """Delete what was not changed since of a date's obligations; so many at most, and how many."""
+    rows = yield Query(_UNCHANGED_KEYS, (on, since, limit), keep=PASSING_OVER)
     if rows:
         old = keys_given(rows)
         yield Query(

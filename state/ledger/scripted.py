@@ -254,8 +254,11 @@ class ScriptedLedger(ABC):
     async def yield_lead(self, name: str, owner: str, now: datetime) -> None:
         await self._write(lambda: proving.yield_lead(name, owner, now))
 
-    async def prune(self, before: date) -> int:
-        return await self._portions(lambda most: lambda: proving.prune(before, most))
+    async def oldest_unchanged(self, before: date, since: datetime) -> date | None:
+        return await self._read(lambda: proving.oldest_unchanged(before, since))
+
+    async def prune(self, on: date, since: datetime) -> int:
+        return await self._portions(lambda most: lambda: proving.prune(on, since, most))
 
     async def resolve(self, key: Key, as_: str, now: datetime, said_by: str) -> Obligation | None:
         if as_ not in _RESOLVE:

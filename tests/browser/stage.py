@@ -24,6 +24,7 @@ from state.store import Change
 from tests.journeys.desk import Desk, open_desk
 
 DAYS = 89
+CALM_DAYS = 7
 COMPANIES = 16
 FAILING_COMPANY = "HA"
 FAILING_JOB = "offsite-copy"
@@ -185,7 +186,7 @@ def past_runs(zone: str, today: date, dice: random.Random) -> Iterator[Task]:
             if started > last:
                 continue
             started = started.astimezone(UTC)
-            failed = dice.random() < 0.02 or (name == FAILING_JOB and ago < 3)
+            failed = ago < 3 if name == FAILING_JOB else ago > 3 and dice.random() < 0.02
             yield Task(
                 id=f"{name}-{ago}",
                 handler=name,
@@ -208,7 +209,9 @@ def remember_reports(ledger: Path, today: date, companies: list[str], dice: rand
         due = datetime.combine(day, time(5), tzinfo=UTC)
         deadline = time_text(due + timedelta(hours=2))
         for company in companies:
-            [status] = dice.choices(list(FATES), list(FATES.values()))
+            # Of late all is well: what is young and went wrong would raise alerts of its own.
+            fates = FATES if ago > CALM_DAYS else {Status.DELIVERED: 1}
+            [status] = dice.choices(list(fates), list(fates.values()))
             at = time_text(due + timedelta(seconds=dice.uniform(5, 90)))
             ended = at if status.is_delivered else None
             named = (day.isoformat(), company, status.value, time_text(due), deadline)

@@ -1,10 +1,11 @@
 """The dashboard in a real browser, before a real daemon: what it shows, what it does, what it bears."""
 
 import re
+from datetime import timedelta
 
 from playwright.sync_api import expect
 
-from tests.browser.stage import FAILING_COMPANY, FAILING_JOB, GOOD_JOB, HOSTILE, TOKEN
+from tests.browser.stage import COMPANIES, FAILING_COMPANY, FAILING_JOB, GOOD_JOB, HOSTILE, TOKEN
 from tests.browser.visitor import Visitor
 
 PAGE_LOAD_BYTES = 150_000
@@ -13,7 +14,10 @@ PAGE_LOAD_BYTES = 150_000
 def test_a_wrong_token_is_told_of_and_a_right_one_opens(visitor: Visitor) -> None:
     page = visitor.page
     visitor.go()
-    page.get_by_label("Token").fill("a guess")
+    page.get_by_label("Token").fill("ein Schlüssel")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".door .problem")).to_contain_text("no token")
+    page.get_by_label("Token").fill("a-guess")
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator(".door .problem")).to_contain_text("not known")
     visitor.complaints.clear()  # the browser's own line about the 401 that was meant
@@ -119,6 +123,18 @@ def test_a_report_shows_its_figures_and_why_it_stands_as_it_does(visitor: Visito
     expect(page.locator("pre")).to_contain_text("Worst routes")
 
 
+def test_those_without_a_report_are_shown_alone(visitor: Visitor) -> None:
+    page, today = visitor.page, visitor.stage.today
+    visitor.enter(place=f"reports/{today}")
+    expect(page.get_by_role("row")).to_have_count(1 + COMPANIES)
+    page.get_by_role("button", name="Missing").click()
+    expect(page.get_by_role("row", name=re.compile("^AA "))).to_have_count(0)
+    page.get_by_role("button", name="All").click()
+    page.get_by_label("Date").fill(str(today - timedelta(days=1)))
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Reports of {today - timedelta(days=1)}")
+    expect(page.get_by_label("Date")).to_have_value(str(today - timedelta(days=1)))
+
+
 def test_a_reading_token_sees_everything_and_does_nothing(visitor: Visitor) -> None:
     page = visitor.page
     visitor.enter_as_reader()
@@ -150,6 +166,7 @@ def test_an_emergency_that_waits_is_called_off(visitor: Visitor) -> None:
     page = visitor.page
     visitor.enter(place="emergency")
     page.get_by_label("Reason").fill("a drill")
+    page.get_by_label("Company").fill(FAILING_COMPANY)
     page.get_by_label("Begin in minutes").fill("30")
     page.get_by_role("button", name="Show the plan").click()
     page.get_by_role("button", name="Send 1 report …").click()

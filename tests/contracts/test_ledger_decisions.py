@@ -276,11 +276,32 @@ async def test_what_is_old_is_pruned_with_all_that_hangs_on_it(ledger: Ledger) -
     await ledger.plan([owed("a", TODAY - DAY), owed("a")], NOW)
     both = await sent(ledger, "w")
     await ledger.record_outcomes("w", [outcome(one, *LOST) for one in both])
-    assert await ledger.prune(TODAY) == 1
-    assert await ledger.prune(TODAY) == 0
+    assert await ledger.prune(TODAY - DAY, LATER) == 1
+    assert await ledger.prune(TODAY - DAY, LATER) == 0
     assert await ledger.events_of(key("a", TODAY - DAY)) == []
     assert await ledger.sends_of(key("a", TODAY - DAY)) == []
     assert await status_of(ledger, "a") is Status.UNKNOWN
+
+
+async def test_the_oldest_date_that_nobody_has_touched_since_is_found(ledger: Ledger) -> None:
+    days = [TODAY - DAY * back for back in (5, 4, 3)]
+    await ledger.plan([owed(name, day) for day in days for name in ("a", "b")], NOW - DAY * 9)
+    assert await ledger.oldest_unchanged(TODAY, NOW) == days[0]
+    assert await ledger.oldest_unchanged(days[0], NOW) is None
+    assert await ledger.oldest_unchanged(TODAY, NOW - DAY * 9) is None
+    await ledger.plan([owed("asked-for", days[0])], NOW)
+    await ledger.excuse([key("b", days[1])], "closed", NOW)
+    assert await ledger.oldest_unchanged(TODAY, NOW) == days[2]
+    await ledger.claim("w", NOW, LEASE, 1, dates=[days[2]])
+    assert await ledger.oldest_unchanged(TODAY, NOW) is None
+
+
+async def test_what_was_changed_while_its_date_is_cleared_away_stays(ledger: Ledger) -> None:
+    await ledger.plan([owed("a"), owed("b"), owed("c")], NOW - DAY)
+    await ledger.plan([owed("asked-for")], NOW)
+    await ledger.excuse([key("b")], "closed", NOW)
+    assert await ledger.prune(TODAY, NOW) == 2
+    assert [one.company_id for one in await ledger.obligations(TODAY)] == ["asked-for", "b"]
 
 
 async def test_a_probe_writes_and_reads_back(ledger: Ledger) -> None:

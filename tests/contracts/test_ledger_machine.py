@@ -46,7 +46,8 @@ class Calls(RuleBasedStateMachine):
         self.model = Model()
         self.now = NOW
         self.held: list[tuple[str, Key, int]] = []
-        self.run(self.ledger.prune(TODAY + DAY * 9))
+        for on in (TODAY, TODAY + DAY):
+            self.run(self.ledger.prune(on, NOW + DAY * 999))
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(call)

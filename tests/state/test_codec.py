@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.codec import NotJson, as_camel, from_camel, from_json, parse_time, raw_json, time_text, to_json
-from state.records import Alert, Severity, Task
+from state.codec import (
+    NotJson,
+    as_camel,
+    from_camel,
+    from_json,
+    json_schemas,
+    parse_time,
+    raw_json,
+    time_text,
+    to_json,
+)
+from state.records import Alert, Note, Severity, Task
 
 NOW = datetime(2026, 11, 21, 21, 14, 43, 123456, tzinfo=UTC)
 ZONES = st.one_of(st.just(UTC), st.timezones())
@@ -96,3 +106,9 @@ def test_a_record_that_holds_something_odd_can_still_be_shown() -> None:
 
 def test_json_that_is_encoded_already_goes_in_as_it_is() -> None:
     assert to_json({"items": raw_json(b"[1, 2]")}) == b'{"items":[1, 2]}'
+
+
+def test_types_are_described_as_json_schema() -> None:
+    shown, named = json_schemas([list[Note], int], "#/parts/{name}")
+    assert shown == [{"type": "array", "items": {"$ref": "#/parts/Note"}}, {"type": "integer"}]
+    assert named["Note"]["properties"]["name"] == {"type": "string"}

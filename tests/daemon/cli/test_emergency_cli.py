@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.reports.estimating import Estimate
 from state.ledger.base import Ledger
 from state.ledger.choice import make_ledger
 from tests.contracts.ledgers import company
@@ -59,6 +60,7 @@ def test_a_dry_run_says_what_would_be_sent(served: Any, nightdesk: Nightdesk) ->
     assert (ended.code, ended.err) == (0, "")
     assert "A dry run; nothing is planned." in ended.out
     assert "3 will be sent" in ended.out
+    assert "when it will be over cannot be told yet, at no cost" in ended.out
     assert standing(served) == {}
 
 
@@ -79,11 +81,12 @@ def test_where_nobody_is_on_the_roster_it_is_said(desk: Any, nightdesk: Nightdes
     ended = trigger(nightdesk, "--all")
     assert (ended.code, "nobody is on the roster yet" in ended.err) == (2, True)
     (desk.folder / "who.csv").write_text("id,timezone,channel\nacme,UTC,log\n")
-    ended = trigger(
-        nightdesk, "--all"
-    )  # the file was read first; of that date nothing is owed to who joins now
+    ended = trigger(nightdesk, "--all")  # the file is read first; who joins now has asked for that date
     assert (ended.code, ended.err) == (0, "")
-    assert "nightdesk reports ensure --date 2024-02-29 makes it anyway" in ended.out
+    assert "came of it: 1 delivered" in ended.out
+    (desk.folder / "who.csv").write_text("id,timezone,channel,active\nacme,UTC,log,no\n")
+    ended = trigger(nightdesk, "--all", "--date", "2024-03-01")
+    assert "nobody is owed one; nightdesk companies list shows who is served" in ended.out
 
 
 def test_one_company_is_helped_alone(served: Any, nightdesk: Nightdesk) -> None:
@@ -92,6 +95,20 @@ def test_one_company_is_helped_alone(served: Any, nightdesk: Nightdesk) -> None:
     assert set(standing(served)) == {"blue"}
     shown = nightdesk("emergency", "show", plan.json["planId"])
     assert f"{plan.json['planId']}: done" in shown.out
+
+
+def test_a_plan_says_when_it_will_be_over_and_what_it_will_cost(
+    served: Any, nightdesk: Nightdesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def estimated(*_: object) -> Estimate:
+        return Estimate(ends_at=datetime(2031, 3, 1, 5, 7, tzinfo=UTC), cost_usd=1234.5)
+
+    monkeypatch.setattr("daemon.reports.emergency.estimate", estimated)
+    made = trigger(nightdesk, "--all", "--delay-minutes", "30")
+    assert "  over at about 2031-03-01 UTC, for about 1,234.50 USD\n" in made.out
+    plan = made.out.split(":")[0]
+    assert "for about 1,234.50 USD" in nightdesk("emergency", "show", plan).out
+    assert "about" not in nightdesk("emergency", "cancel", plan).out
 
 
 def test_a_plan_that_waits_can_be_cancelled(served: Any, nightdesk: Nightdesk) -> None:

@@ -107,6 +107,18 @@ def test_a_certificate_holds_until_a_row_is_changed(served: Any, nightdesk: Nigh
     assert (found.code, [it["companyId"] for it in found.json["differences"]]) == (1, ["blue"])
 
 
+def test_of_a_date_that_is_cleared_away_it_is_said(served: Any, nightdesk: Nightdesk) -> None:
+    nightdesk("certificate", "write", "2024-02-29")
+
+    async def clear(ledger: Ledger) -> None:
+        assert await ledger.prune(DAY, datetime(2025, 5, 1, tzinfo=UTC)) == 3
+
+    asyncio.run(with_ledger(served, clear))
+    cleared = nightdesk("certificate", "verify", "2024-02-29")
+    assert (cleared.code, "the certificate holds, 3 rows" in cleared.out) == (0, True)
+    assert "its rows were kept as long as they had to be, and are cleared away" in cleared.out
+
+
 def test_why_tells_what_led_to_it_link_by_link(served: Any, nightdesk: Nightdesk) -> None:
     told = nightdesk("why", "acme", "2024-02-29")
     assert (told.code, told.err) == (0, "")

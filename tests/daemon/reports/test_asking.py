@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.reports.asking import plan_asked
+from daemon.reports.asking import count_asked, plan_asked
 from daemon.reports.calendar import Timing
 from state.ledger.base import Ledger
 from state.ledger.records import Status
@@ -41,6 +41,16 @@ async def test_it_is_of_the_companies_that_were_named_and_of_no_day_they_were_th
     dates = [LONG_AGO, LONG_AGO + DAY, LONG_AGO + 2 * DAY, TODAY]
     assert await plan_asked(ledger, dates, ["a", "nobody"], TIMING, NOW) == 3
     assert await ledger.obligation(key("a", TODAY)) is None
+
+
+async def test_what_would_be_written_is_counted_without_writing_it(ledger: Ledger) -> None:
+    assert await count_asked(ledger, LONG_AGO, None, TIMING, NOW) == 2
+    assert await count_asked(ledger, LONG_AGO, ["d"], TIMING, NOW) == 1
+    assert await count_asked(ledger, TODAY, None, TIMING, NOW) == 0
+    assert await ledger.obligations(LONG_AGO) == []
+    await plan_asked(ledger, [LONG_AGO], ["d"], TIMING, NOW)
+    assert await count_asked(ledger, LONG_AGO, None, TIMING, NOW) == 1
+    assert await count_asked(ledger, LONG_AGO, ["d"], TIMING, NOW) == 0
 
 
 async def test_what_was_asked_for_is_not_superseded_by_a_newer_day(ledger: Ledger) -> None:

@@ -1,11 +1,13 @@
 """Dates sealed for good when they have ended, and cleared away when they are old, on both ledgers."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 
 import pytest
 
+from daemon.reports.asking import plan_asked
+from daemon.reports.calendar import Timing
 from daemon.reports.certificates import KEPT, certificate_file, is_final, line_of, verify, write
 from daemon.reports.closing import clear_oldest, seal_the_ended
 from state.home import Home
@@ -121,11 +123,10 @@ async def test_old_dates_go_one_by_one_and_each_leaves_a_certificate_that_holds(
     await ledger.plan([owed("acme", TODAY - DAY), owed("acme"), owed("acme", TODAY + 9 * DAY)], NOW)
     await deliver(ledger, "acme")
     sealed = await write(ledger, home, TODAY, MORNING)
-    before = TODAY + 2 * DAY
 
-    assert await clear_oldest(ledger, home, before, later) == TODAY - DAY
-    assert await clear_oldest(ledger, home, before, later) == TODAY
-    assert await clear_oldest(ledger, home, before, later) is None
+    assert await clear_oldest(ledger, home, KEPT, later) == TODAY - DAY
+    assert await clear_oldest(ledger, home, KEPT, later) == TODAY
+    assert await clear_oldest(ledger, home, KEPT, later) is None
 
     assert sorted(await ledger.counts(TODAY - DAY, TODAY + 9 * DAY)) == [TODAY + 9 * DAY]
     assert await ledger.sends_on(TODAY) == []
@@ -137,10 +138,36 @@ async def test_old_dates_go_one_by_one_and_each_leaves_a_certificate_that_holds(
         assert (verdict.problems, verdict.is_cleared) == ([], True)
 
 
+async def test_a_date_of_long_ago_that_was_asked_for_now_is_not_forgotten(ledger: Ledger, home: Home) -> None:
+    long_ago = date(2013, 1, 15)
+    roster = [company("acme"), company("blue")]
+    await ledger.import_companies([roster], import_id="i", now=NOW, on=TODAY, source="test")
+    timing = Timing(time(5), time(7), "UTC")
+    assert await plan_asked(ledger, [long_ago], None, timing, NOW) == 2
+    await deliver(ledger, "acme", "blue")
+
+    assert await clear_oldest(ledger, home, KEPT, MORNING) is None
+    assert await plan_asked(ledger, [long_ago], None, timing, MORNING) == 0
+    assert await ledger.claim("me", MORNING, LEASE, 100) == []
+
+    assert await clear_oldest(ledger, home, KEPT, MORNING + KEPT + DAY) == long_ago
+    verdict = await verify(ledger, home, long_ago)
+    assert verdict is not None
+    assert verdict.is_cleared
+
+
+async def test_an_old_date_goes_though_an_older_one_is_still_wanted(ledger: Ledger, home: Home) -> None:
+    later = MORNING + KEPT + DAY
+    await ledger.plan([owed("acme"), owed("blue")], NOW)
+    await ledger.plan([owed("acme", TODAY - DAY)], later)
+    assert await clear_oldest(ledger, home, KEPT, later) == TODAY
+    assert sorted(await ledger.counts(TODAY - DAY, TODAY)) == [TODAY - DAY]
+
+
 async def test_rows_that_are_gone_before_their_time_are_missed(ledger: Ledger, home: Home) -> None:
     await ledger.plan([owed("acme")], NOW)
     await write(ledger, home, TODAY, MORNING)
-    await ledger.prune(TODAY + DAY)
+    await ledger.prune(TODAY, MORNING)
     assert not await sound(ledger, home)
     await write(ledger, home, TODAY + DAY, MORNING + KEPT - DAY)
     assert not await sound(ledger, home)

@@ -1,11 +1,12 @@
 """What an emergency plan counts, and what its first slice says about the rest."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
 
+from daemon.reports.calendar import Timing
 from daemon.reports.emergency import CANARY_FOR, Verdict, Wish, canaries, draw_up, judge, plan_row, shares
 from daemon.reports.estimating import FEWEST, pace
 from state.ledger.records import Obligation, Status
@@ -80,6 +81,7 @@ def test_attempts_from_before_the_plan_are_no_failures_of_it() -> None:
 
 
 SECOND = timedelta(seconds=1)
+TIMING = Timing(time(5), time(7), "UTC")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ async def test_a_plan_says_when_it_will_be_over_and_what_it_will_cost(office: Of
         await office.house.clock.advance(seconds=3)
         await office.write(name)
     wish = Wish(reason="a test", owner="ann", delay=timedelta(minutes=10))
-    plan = await draw_up(office.ledger, wish, "UTC", office.now, usd_each=0.004)
+    plan = await draw_up(office.ledger, wish, TIMING, office.now, usd_each=0.004)
     row = plan_row(plan)
     assert row["counts"]["willSend"] == 20
     assert row["estimatedEndAt"] == office.now + timedelta(minutes=11)
@@ -126,7 +128,7 @@ async def test_a_plan_says_when_it_will_be_over_and_what_it_will_cost(office: Of
 async def test_what_is_not_known_is_not_made_up(office: Office) -> None:
     await office.plan("acme", "beta")
     await office.write("acme")
-    plan = await draw_up(office.ledger, Wish(reason="a test", owner="ann"), "UTC", office.now)
+    plan = await draw_up(office.ledger, Wish(reason="a test", owner="ann"), TIMING, office.now)
     row = plan_row(plan)
     assert row["counts"]["willSend"] == 1
     assert (row["estimatedEndAt"], row["estimatedCostUsd"]) == (None, None)

@@ -200,6 +200,20 @@ async def test_one_company_is_helped_alone(bureau: Bureau) -> None:
     assert bureau.sent == Counter(["c05"])
 
 
+async def test_reports_of_a_day_before_anybody_joined_are_made_for_the_asking(bureau: Bureau) -> None:
+    long_ago = TODAY - 4000 * DAY
+    made = await bureau.trigger(day=long_ago)
+    assert made["counts"]["willSend"] == 30
+    await bureau.go_on()
+    assert await bureau.state_of(made["planId"]) == "done"
+    assert bureau.sent == Counter(NAMES)
+    assert set((await bureau.standing(long_ago)).values()) == {"delivered"}
+    again = await bureau.trigger(day=long_ago, key="once more")
+    await bureau.go_on(steps=2)
+    assert (again["counts"]["willSend"], again["counts"]["alreadyDelivered"]) == (0, 30)
+    assert sum(bureau.sent.values()) == 30
+
+
 async def test_it_stops_where_the_first_ones_fail(bureau: Bureau) -> None:
     bureau.ends = Status.FAILED
     made = await bureau.trigger()

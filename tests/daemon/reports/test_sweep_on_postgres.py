@@ -60,6 +60,7 @@ async def test_the_forecast_sees_that_nothing_gets_done(office: Office) -> None:
 
 async def test_an_emergency_plan_opens_what_failed_a_few_first(office: Office) -> None:
     app, house = office.app, office.house
+    await office.roster(*companies(*NAMES))
     await office.plan(*NAMES)
     await office.write(status=Status.FAILED)
     rescue = Rescue(

@@ -59,6 +59,20 @@ async def test_a_longer_history_keeps_it_longer_and_a_shorter_one_no_shorter(off
     assert await left(office) == [1, 400]
 
 
+async def test_an_old_date_that_somebody_has_asked_for_since_stays_as_long_as_a_new_one(
+    office: Office,
+) -> None:
+    await office.ledger.plan([owed("blue", TODAY - 402 * DAY)], office.now)
+    await cleared(office)
+    assert await left(office) == [1, 400, 402]
+    await office.house.clock.advance(days=399)
+    await cleared(office)
+    assert 402 in await left(office)
+    await office.house.clock.advance(days=2)
+    await cleared(office)
+    assert 402 not in await left(office)
+
+
 async def test_what_cannot_be_sealed_stays(office: Office) -> None:
     folder = certificate_file(office.house.home, TODAY).parent
     folder.write_text("in the way")
@@ -70,7 +84,7 @@ async def test_a_ledger_that_is_away_is_asked_later(office: Office, monkeypatch:
     async def down(*_: object) -> None:
         raise LedgerDown("the ledger is away")
 
-    monkeypatch.setattr(office.ledger, "counts", down)
+    monkeypatch.setattr(office.ledger, "oldest_unchanged", down)
     assert await cleared(office) == [RETRY]
 
 

@@ -21,7 +21,7 @@ from state.home import Home
 
 TOKEN = "operate-with-this-long-token"
 READ_TOKEN = "read-with-this-long-token"
-ENVIRON = {"TOKEN": TOKEN, "READ_TOKEN": READ_TOKEN}
+ENVIRON = {"TOKEN": TOKEN, "READ_TOKEN": READ_TOKEN, "HOOK": "https://hooks.example.org/ops"}
 HTTP: Mapping[str, Any] = {"port": 0, "token": "env:TOKEN", "readToken": "env:READ_TOKEN"}
 NEVER = "0 0 29 2 *"
 

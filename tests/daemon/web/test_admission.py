@@ -68,7 +68,7 @@ def test_entry_is_decided_by_scope_and_token(
     ],
 )
 def test_a_page_of_a_stranger_cannot_ask_by_its_own_name(host: str | None, is_known: bool) -> None:
-    assert is_known_host(host, {"desk.example.org"}) is is_known
+    assert is_known_host(host, frozenset({"desk.example.org"})) is is_known
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def test_a_call_that_is_being_answered_is_not_begun_again() -> None:
     assert (refused.value.status, refused.value.headers["Retry-After"]) == (409, "1")
 
 
+def test_an_answer_that_is_given_anew_takes_the_place_of_the_one_before() -> None:
+    kept = Replays()
+    for _ in range(3):
+        kept.begin(CALL, b"body", 0)
+        kept.end(CALL, ANSWER)
+    assert kept._bytes == len(ANSWER.body)
+
+
 def test_a_call_that_failed_may_be_made_anew() -> None:
     kept = Replays()
     kept.begin(CALL, b"body", 0)

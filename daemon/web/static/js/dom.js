@@ -42,8 +42,7 @@ export function morph(old, made) {
       old.insertBefore(wanted, at);
       continue;
     }
-    if (found !== at) old.insertBefore(found, at);
-    else at = at.nextSibling;
+    at = placed(old, found, at);
     become(found, wanted);
   }
   while (at !== null) {
@@ -51,6 +50,20 @@ export function morph(old, made) {
     at.remove();
     at = next;
   }
+}
+
+/** Bring a node to a place, and give what stands behind it. One with the focus stays: moved it would lose it. */
+function placed(parent, found, at) {
+  if (found === at) return at.nextSibling;
+  if (!found.contains(document.activeElement)) {
+    parent.insertBefore(found, at);
+    return at;
+  }
+  for (let before = at; before !== found; before = at) {
+    at = before.nextSibling;
+    parent.append(before);
+  }
+  return found.nextSibling;
 }
 
 function counterpart(at, wanted, keyed) {

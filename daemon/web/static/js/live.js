@@ -5,6 +5,7 @@ import { hear } from "./stream.js";
 import { announce } from "./announce.js";
 
 const POLL_MS = 15_000;
+const MOST_SAID = 1_000;
 const RUNS_SHOWN = 30;
 const news = { state: "connecting", since: Date.now() };
 // Alerts that were announced; each speaks up once, however often it changes.
@@ -73,6 +74,7 @@ function take(type, data) {
 function takeRun(run) {
   if (run.schedule) cache.patch(runsPath(run.schedule), (rows) => [...rows, asFigure(run)].slice(-RUNS_SHOWN));
   cache.refreshSoon("api/today", 3_000);
+  cache.refreshSoon("api/rates", 60_000);
 }
 
 function takeAlert(alert) {
@@ -83,6 +85,7 @@ function takeAlert(alert) {
   cache.refreshSoon(`api/alerts/${encodeURIComponent(alert.id)}`, 500);
   cache.refreshSoon("api/status", 500);
   if (alert.resolvedAt !== null || alert.acknowledgedAt !== null || said.has(alert.id)) return;
+  if (said.size > MOST_SAID) said.clear();
   said.add(alert.id);
   if (alert.count === 1) announce(`New alert, ${alert.severity}: ${alert.summary}`);
 }

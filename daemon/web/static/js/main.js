@@ -130,6 +130,7 @@ function tickPlan() {
 async function begin() {
   cache.listen({ onChange: redraw, onRefused: refused });
   rates.listen(redraw);
+  reports.listen(redraw);
   emergency.listen(redraw);
   onMove(moved);
   // The part behind the # is ours, so the link that skips to the content cannot use it.

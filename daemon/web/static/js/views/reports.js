@@ -13,25 +13,46 @@ const SHOWN = 500;
 const BEFORE = "_week_before";
 const UNSETTLED = ["failed", "unknown"];
 
+let isOfMissing = false;
+let redraw = () => {};
+
+/** `redrawing` is called when somebody chose others. */
+export function listen(redrawing) {
+  redraw = redrawing;
+}
+
 export const title = (one, two) => (two ? `Report of ${one}, ${two}` : "Reports");
 
 export const draw = (first, second) => (second ? one(first, second) : ofDate(first));
 
 function ofDate(date) {
-  const query = date ? `&date=${encodeURIComponent(date)}` : "";
-  const reports = use(`api/reports?limit=${SHOWN}${query}`);
-  const on = date ?? reports.value?.[0]?.date;
+  const today = use("api/today").value?.date;
+  const on = date ?? today;
+  if (on === undefined) return [heading("Reports"), when(use("api/today"), () => null)];
+  const reports = use(`api/reports${isOfMissing ? "/missing" : ""}?limit=${SHOWN}&date=${encodeURIComponent(on)}`);
+  const none = isOfMissing ? "Nobody lacks a report of this date." : "No reports are owed for this date.";
   return [
-    heading(on ? `Reports of ${on}` : "Reports", null, dateChoice(on)),
-    card(on ? dateName(on) : "By company", { id: "by-company", wide: true }, when(reports, (rows) => (rows.length
+    heading(`Reports of ${on}`, null, dateChoice(on)),
+    card(dateName(on), { id: "by-company", wide: true, aside: choice() }, when(reports, (rows) => (rows.length
       ? [reportTable(rows), reports.total > rows.length ? quiet(`The first ${count(rows.length)} of ${count(reports.total)}.`) : null]
-      : quiet("No reports are owed for this date.")))),
+      : quiet(none)))),
   ];
 }
 
+function choice() {
+  return el("div", { class: "choice", role: "group", "aria-label": "Which" }, [[false, "All"], [true, "Missing"]].map(([value, text]) =>
+    el("button", { type: "button", id: `which-${text}`, "aria-pressed": String(value === isOfMissing), onclick: () => choose(value) }, text)));
+}
+
+function choose(wanted) {
+  isOfMissing = wanted;
+  redraw();
+}
+
+/** Drawn anew for another date: what somebody has typed into an input is never changed under their hands. */
 function dateChoice(on) {
-  const input = el("input", { type: "date", id: "date", value: on ?? "", onchange: (event) => event.target.value && go("reports", event.target.value) });
-  return el("div", { class: "field inline" }, el("label", { for: "date" }, "Date"), input);
+  const input = el("input", { type: "date", id: "date", value: on, onchange: (event) => event.target.value && go("reports", event.target.value) });
+  return el("div", { class: "field inline", "data-key": on }, el("label", { for: "date" }, "Date"), input);
 }
 
 function reportTable(rows) {

@@ -5,6 +5,12 @@ import { field } from "../dialogs.js";
 import { el } from "../dom.js";
 import { session } from "../session.js";
 
+/** A token as it can be sent: a header takes nothing else. */
+function fit(text) {
+  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  throw new Error("That is no token: it has blanks or letters that none has. Look whether it was copied whole.");
+}
+
 /** The form; `entered` is called when the token was taken. */
 export function draw(entered) {
   const token = field({ name: "token", label: "Token", type: "password", required: true, maxlength: 512, spellcheck: "false", hint: "The one from the configuration, or of `nightdesk token new`. It is kept for this tab only." });
@@ -13,13 +19,13 @@ export function draw(entered) {
   async function submit(event) {
     event.preventDefault();
     problem.hidden = true;
-    session.keep(token.input.value.trim());
     try {
+      session.keep(fit(token.input.value.trim()));
       session.accept((await ask("api/me")).value);
       entered();
     } catch (error) {
       session.drop();
-      problem.textContent = error.status === 401 ? "This token is not known. Look whether all of it was copied." : error.message;
+      problem.textContent = error.message;
       problem.hidden = false;
       token.input.select();
     }

@@ -25,12 +25,12 @@ export function draw() {
   return [
     headline(use("api/status"), today, alerts, schedules),
     el("div", { class: "grid" },
-      el("div", { class: "stack" }, openAlertsCard(alerts), queueCard(today)),
+      openAlertsCard(alerts),
       coverageCard(today),
       nightCard(schedules),
       schedulesCard(schedules),
       ratesCard(),
-      el("div", { class: "trio wide" }, channelsCard(today), providersCard(today), recentDigests())),
+      el("div", { class: "row wide" }, queueCard(today), channelsCard(today), providersCard(today), recentDigests())),
   ];
 }
 
