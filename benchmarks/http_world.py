@@ -39,8 +39,7 @@ async def _make(home: Home, count: int) -> date:
     names = [f"co-{number:06}" for number in range(count)]
     roster = [Company(id=it, name=it, timezone="UTC", channel="log") for it in names]
     batches = [roster[start : start + AT_ONCE] for start in range(0, count, AT_ONCE)]
-    since = on - timedelta(days=1)
-    await ledger.import_companies(batches, import_id="bench", now=now, on=since, source="bench")
+    await ledger.import_companies(batches, import_id="bench", now=now, on=on, source="bench")
     due = datetime(on.year, on.month, on.day, tzinfo=UTC)
     for start in range(0, count, AT_ONCE):
         owed = [
@@ -55,7 +54,7 @@ async def _make(home: Home, count: int) -> date:
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[tuple[int, int]]:
+def served(folder: Path, count: int) -> Iterator[tuple[int, int]]:
     """The daemon over the home in `folder`, once it has nothing more to do: its process id and its port."""
     config = folder / "orchestrator_config.json"
     config.write_text(json.dumps({"reports": {}, "http": {"port": 0, "token": "env:NIGHTDESK_TOKEN"}}))
@@ -63,7 +62,7 @@ def served(folder: Path) -> Iterator[tuple[int, int]]:
     with process.started(command, folder, {"NIGHTDESK_TOKEN": TOKEN}) as (program, _):
         home = Home(folder / "home", folder / "home" / "logs")
         port = _port(Client(home))
-        _await_calm(program.pid)
+        _await_calm(program.pid, Client(home), count)
         yield program.pid, port
 
 
@@ -77,12 +76,15 @@ def _port(client: Client) -> int:
     raise MeasureFailed("the daemon opened no port")
 
 
-def _await_calm(pid: int) -> None:
-    """Return once it has planned what is ahead: it takes less than a tenth of a core."""
+def _await_calm(pid: int, client: Client, count: int) -> None:
+    """Return once it has planned what is ahead, and takes less than a tenth of a core."""
+    ahead = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
+        _, planned = client.page("/api/reports", {"date": ahead, "limit": 1})
         began, before = time.perf_counter(), process.cpu_so_far(pid)
         time.sleep(CALM_S)
-        if process.cpu_so_far(pid) - before < CALM_SHARE * (time.perf_counter() - began):
+        share = (process.cpu_so_far(pid) - before) / (time.perf_counter() - began)
+        if planned == count and share < CALM_SHARE:
             return
     raise MeasureFailed(f"the daemon was still at work after {PATIENCE_S:.0f} s")

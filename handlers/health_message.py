@@ -28,7 +28,7 @@ def as_message(health: Health, certificates: Sequence[Certificate], *, message_i
         id=message_id,
         kind="health",
         title=title_of(health),
-        text="\n\n".join(_paragraphs(health)),
+        text="\n\n".join([_ailing(health), *_findings(health)]),
         severity=SEVERITIES.get(health.status),
         facts=(*(_kpi(it) for it in health.kpis), *_counts(health), *_seals(certificates)),
         entries=tuple(Entry(title=it.text, note=it.command) for it in health.recommendations),
@@ -37,8 +37,10 @@ def as_message(health: Health, certificates: Sequence[Certificate], *, message_i
 
 
 def as_text(health: Health, certificates: Sequence[Certificate]) -> str:
-    """The same for a terminal and the file."""
-    lines = [title_of(health), "", *_paragraphs(health), ""]
+    """The same for a terminal and the file, where the components have a table."""
+    lines = [title_of(health), ""]
+    if found := _findings(health):
+        lines += [*found, ""]
     facts = (*(_kpi(it) for it in health.kpis), *_counts(health), *_seals(certificates))
     lines += [f"{name}: {value}" for name, value in facts]
     lines += ["", "Components:"]
@@ -64,14 +66,19 @@ def title_of(health: Health) -> str:
     return f"Health: {health.status.value}{covered}"
 
 
-def _paragraphs(health: Health) -> list[str]:
+def _ailing(health: Health) -> str:
     ailing = [f"{it.name}: {it.detail}" for it in health.components if it.is_ailing]
-    found = ["; ".join(ailing) + "." if ailing else "Every component answers as it should."]
+    return "; ".join(ailing) + "." if ailing else "Every component answers as it should."
+
+
+def _findings(health: Health) -> list[str]:
+    """What there is to say beside the components."""
+    found = list[str]()
     if health.critical:
         found.append("Critical: " + "; ".join(health.critical) + ".")
-    if health.grave_alerts:
-        told = "; ".join(it.summary for it in health.grave_alerts[:ALERTS_TOLD])
-        more = len(health.grave_alerts) - ALERTS_TOLD
+    if alerts := health.alerts_beside:
+        told = "; ".join(it.summary for it in alerts[:ALERTS_TOLD])
+        more = len(alerts) - ALERTS_TOLD
         found.append(f"Open alerts: {told}{f'; and {more:,} more' if more > 0 else ''}.")
     if health.silences:
         found.append("Silences in force: " + "; ".join(health.silences) + ".")

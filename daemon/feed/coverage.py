@@ -10,7 +10,7 @@ from daemon.reports.recent import Recent
 from state.ledger.errors import LedgerError
 
 EVERY_S = 5.0
-SHARE = 20.0  # asking takes up to a twentieth of the time, however many companies there are
+SHARE = 50.0  # asking takes up to a fiftieth of the time, however many companies there are
 PATIENCE_S = 3.0
 IDLE = timedelta(hours=1)
 

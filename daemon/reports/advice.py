@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from daemon.reports.components import NO_DAEMON
 from daemon.reports.kpis import ALERTING, FIRST_ATTEMPT, RECOVERY
 from daemon.reports.remedies import remedy_for
 
@@ -72,6 +73,16 @@ def _ails(name: str) -> Callable[["Health"], str]:
     return holds
 
 
+def _stopped(health: "Health") -> str:
+    found = _ails("scheduler")(health)
+    return found if found == NO_DAEMON else ""
+
+
+def _stuck(health: "Health") -> str:
+    found = _ails("scheduler")(health)
+    return "" if found == NO_DAEMON else found
+
+
 def _ailing_channels(health: "Health") -> str:
     return ", ".join(it.name.removeprefix("channel:") for it in health.channels if it.is_ailing)
 
@@ -95,30 +106,35 @@ def _missed(name: str) -> Callable[["Health"], str]:
 
 def _many_degraded(health: "Health") -> str:
     coverage = health.coverage
+    if _ails("llm")(health):
+        return ""  # it has said so
     if coverage is None or 100 * coverage.degraded < MANY_DEGRADED_PERCENT * max(1, coverage.delivered):
         return ""
     return f"{coverage.degraded:,} of {coverage.delivered:,}"
 
 
 def _open_alerts(health: "Health") -> str:
-    if not health.grave_alerts:
-        return ""
-    named = "; ".join(it.summary for it in health.grave_alerts[:ALERTS_TOLD])
-    more = len(health.grave_alerts) - ALERTS_TOLD
+    alerts = health.alerts_beside
+    named = "; ".join(it.summary for it in alerts[:ALERTS_TOLD])
+    more = len(alerts) - ALERTS_TOLD
     return f"{named}; and {more} more" if more > 0 else named
 
 
 GRAVE_RULES = (
     Rule(holds=_ails("state"), text="The state is not sound: {}", command="nightdesk state verify"),
-    Rule(holds=_ails("scheduler"), text="Nothing is being scheduled: {}", command="nightdesk status"),
+    Rule(
+        holds=_stopped,
+        text="No daemon is running; where it is a service, systemctl start nightdesk starts it",
+        command="nightdesk run",
+    ),
+    Rule(holds=_stuck, text="Nothing is being scheduled: {}", command="nightdesk status"),
     Rule(
         holds=_ails("ledger"), text="The ledger does not do its work: {}", command="nightdesk test database"
     ),
     Rule(holds=_ails("redis"), text="Redis does not do its work: {}", command="nightdesk test redis"),
     Rule(holds=_ails("disk"), text="The disk fills up: {}", command="df -h"),
-    Rule(
-        holds=_ails("llm"), text="Reports are not written by the best model: {}", command="nightdesk test llm"
-    ),
+    # What ails it are the sentences of its alerts; they stand with the component.
+    Rule(holds=_ails("llm"), text="Reports are not written by the best model", command="nightdesk test llm"),
     Rule(holds=_ailing_channels, text="These channels carry nothing: {}", command="nightdesk test channels"),
     Rule(holds=_count("missing"), text="Reports are missing: {}", command="nightdesk reports missing"),
     Rule(holds=_count("failed"), text="Reports failed for good: {}", command="nightdesk reports missing"),

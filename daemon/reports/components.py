@@ -31,6 +31,7 @@ HEARTBEAT_NOTE = "lastHeartbeatAt"
 ANSWER_S = 4.0  # what a part may take to answer; a connection that hangs is let go of in 2 s more
 TRY_S = 6.0  # what all channels together may take
 LITTLE_FREE, HARDLY_FREE = 0.10, 0.02
+NO_DAEMON = "no daemon is running"
 LOOP_ALERTS = ("loop.dead", "loop.failing")
 
 
@@ -125,7 +126,7 @@ def _scheduler(house: House) -> Component:
     if stopped:
         return Component(name="scheduler", state=State.DOWN, detail="; ".join(stopped[:3]))
     if not house.store.note(RUNNING_NOTE):
-        return Component(name="scheduler", state=State.DOWN, detail="no daemon is running")
+        return Component(name="scheduler", state=State.DOWN, detail=NO_DAEMON)
     noted = house.store.note(HEARTBEAT_NOTE)
     if not noted:
         return Component(name="scheduler", state=State.DOWN, detail="no task has ever run from end to end")

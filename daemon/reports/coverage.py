@@ -77,15 +77,18 @@ async def coverage_of(ledger: Ledger, on: date, now: datetime) -> Coverage:
     Raises:
         LedgerError: the ledger does not answer.
     """
-    counts = (await ledger.counts(on, on)).get(on, {})
-    absent = await ledger.count_missing(on)
-    overdue = await ledger.count_overdue(on, now) if _open_in(counts) else 0
-    return counted(on, counts, absent=absent, overdue=overdue)
+    return await _covered(ledger, on, (await ledger.counts(on, on)).get(on, {}), now)
 
 
 async def coverages(ledger: Ledger, until: date, days: int, now: datetime) -> list[Coverage]:
     """Count so many dates up to one, newest first. Raises as `coverage_of` does."""
     return [await coverage_of(ledger, until - back * DAY, now) for back in range(days)]
+
+
+async def _covered(ledger: Ledger, on: date, counts: Mapping[Status, int], now: datetime) -> Coverage:
+    absent = await ledger.count_missing(on)
+    overdue = await ledger.count_overdue(on, now) if _open_in(counts) else 0
+    return counted(on, counts, absent=absent, overdue=overdue)
 
 
 def counted(on: date, counts: Mapping[Status, int], *, absent: int, overdue: int) -> Coverage:
@@ -113,13 +116,8 @@ async def newest_date(ledger: Ledger, now: datetime) -> date | None:
     Raises:
         LedgerError: the ledger does not answer.
     """
-    until = (now + AHEAD).date()
-    for days in LOOKS:
-        counts = await ledger.counts(until - days * DAY, until)
-        for on in sorted(counts, reverse=True):
-            if await _has_come_due(ledger, on, counts[on], now):
-                return on
-    return None
+    found = await _newest_counts(ledger, now)
+    return None if found is None else found[0]
 
 
 async def newest_coverage(ledger: Ledger, now: datetime, zone: str) -> Coverage:
@@ -128,8 +126,20 @@ async def newest_coverage(ledger: Ledger, now: datetime, zone: str) -> Coverage:
     Raises:
         LedgerError: the ledger does not answer.
     """
-    on = await newest_date(ledger, now) or now.astimezone(ZoneInfo(zone)).date()
-    return await coverage_of(ledger, on, now)
+    found = await _newest_counts(ledger, now)
+    if found is None:
+        return await coverage_of(ledger, now.astimezone(ZoneInfo(zone)).date(), now)
+    return await _covered(ledger, *found, now)
+
+
+async def _newest_counts(ledger: Ledger, now: datetime) -> tuple[date, Mapping[Status, int]] | None:
+    until = (now + AHEAD).date()
+    for days in LOOKS:
+        counts = await ledger.counts(until - days * DAY, until)
+        for on in sorted(counts, reverse=True):
+            if await _has_come_due(ledger, on, counts[on], now):
+                return on, counts[on]
+    return None
 
 
 async def _has_come_due(ledger: Ledger, on: date, counts: Mapping[Status, int], now: datetime) -> bool:

@@ -61,6 +61,12 @@ class Health:
             found.append(f"{lacking:,} reports of {self.coverage.date.isoformat()} are missing or failed")
         return found
 
+    @property
+    def alerts_beside(self) -> list[Alert]:
+        """The grave alerts of which no component speaks."""
+        told = [it.detail for it in self.components if it.is_ailing]
+        return [it for it in self.grave_alerts if not any(it.summary in detail for detail in told)]
+
     def component(self, name: str) -> Component | None:
         """A component by its name."""
         return next((it for it in self.components if it.name == name), None)

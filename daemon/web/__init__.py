@@ -1,1 +1,1 @@
-"""The HTTP API that the local command line talks to."""
+"""The HTTP API: for the local command line, for programs, and for the dashboard."""

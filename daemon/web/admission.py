@@ -137,7 +137,7 @@ class Door:
         caller, shut_s = (None, 0) if token is None else self._known(token, visit.address)
         entry = decide_entry(scope, caller, shows_token=token is not None, is_shut_out=shut_s > 0)
         if entry is not Entry.ADMITTED:
-            raise self._refusal(entry, scope, shut_s)
+            raise self._refusal(entry, caller, scope, shut_s)
         if caller is not None and limit is not None:
             self._keep_pace(caller, limit)
         return caller
@@ -176,10 +176,11 @@ class Door:
             log.warning("api.unauthorized", extra={"fields": {"address": address, "shut_out": is_last}})
         return caller, 0
 
-    def _refusal(self, entry: Entry, scope: Scope, shut_s: int) -> Refusal:
+    def _refusal(self, entry: Entry, caller: Caller | None, scope: Scope, shut_s: int) -> Refusal:
         if entry is Entry.SHUT_OUT:
             return _too_often("too many wrong tokens came from this address", shut_s)
-        if entry is Entry.TOO_LITTLE:
+        if caller is not None:
+            log.warning("api.forbidden", extra={"fields": {"caller": caller.name, "scope": scope.value}})
             return _insufficient(scope)
         if entry is Entry.WRONG_TOKEN and self._keyring:
             return _unauthorized("this token is not known here", "invalid_token")

@@ -68,9 +68,10 @@ class Answering:
             raise  # the caller is gone: nobody is there to be told
         # What nobody foresaw goes to the log, and not to the caller.
         except Exception as error:
-            if request.writer.output_size > 0:
-                raise ConnectionError("the answer had begun when it failed") from error
-            return _refused(request, error)
+            if request.writer.output_size == 0:
+                return _refused(request, error)
+            _break_off(request, error)
+            raise ConnectionError("the answer had begun when it failed") from error
 
     async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         match = self._found(request.method, request.rel_url.raw_path)
@@ -154,13 +155,25 @@ def _refused(request: web.BaseRequest, error: Exception) -> web.Response:
     status = status_of(error)
     headers = dict(error.headers) if isinstance(error, Refusal) else {}
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        fields = {"method": request.method, "path": request.path}
-        log.error("request.failed", exc_info=error, extra={"fields": fields})
+        _log(request, error)
     elif status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
     # What was not read of a body would else be taken for the next request.
     has_more = request.body_exists and not request.content.at_eof()
     return replies.refusal(status, detail_of(error, status), request.path, headers, is_last=has_more)
+
+
+def _break_off(request: web.BaseRequest, error: Exception) -> None:
+    """End an answer in its middle: what nobody reads would else wait in a buffer for as long as it likes."""
+    if not isinstance(error, TimeoutError):
+        _log(request, error)
+    if isinstance(request.protocol, Connection):
+        request.protocol.give_up()
+
+
+def _log(request: web.BaseRequest, error: Exception) -> None:
+    fields = {"method": request.method, "path": request.path}
+    log.error("request.failed", exc_info=error, extra={"fields": fields})
 
 
 def _note(match: Match, caller: Caller | None, status: int) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daemon.config.problems import quoted
+from daemon.operations import Unfit
 from daemon.web.asking import Answer
 from daemon.web.query import Param, text
 
@@ -23,6 +25,14 @@ def page_at(rows: Sequence[Mapping[str, Any]], limit: int, offset: int, total: i
 
 
 def within(rows: Sequence[Mapping[str, Any]], limit: int, cursor: str | None, by: str) -> Answer:
-    """A page of a list that is at hand as a whole; from its beginning where the cursor is gone by now."""
-    begin = next((place + 1 for place, row in enumerate(rows) if row[by] == cursor), 0)
+    """A page of a list that is at hand as a whole.
+
+    Raises:
+        Unfit: what the page before ended with is not in the list, or not any more.
+    """
+    begin = 0
+    if cursor is not None:
+        begin = next((place + 1 for place, row in enumerate(rows) if row[by] == cursor), 0)
+        if begin == 0:
+            raise Unfit(f"cursor: {quoted(cursor)} is not in this list, or not any more; leave it out")
     return page(rows[begin : begin + limit], limit, by, len(rows))

@@ -104,6 +104,7 @@ def main(folder: Path) -> None:
         open_stage(Path(scratch), zone) as stage,
         sync_playwright() as playwright,
     ):
+        stage.wait_until_told()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         for picture in PICTURES:
             path = folder / f"{picture.name}.png"

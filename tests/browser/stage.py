@@ -1,62 +1,38 @@
-"""What the browser is shown: a daemon with three months behind it, a job and a report that fail."""
+"""What the browser is shown: a daemon with three months behind it, and a day on which not all goes well."""
 
 import asyncio
 import json
-import random
-import sqlite3
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from daemon.app import App
 from daemon.check import prepare
-from daemon.clock import SystemClock
 from daemon.sample import FACTS, WORST_ROUTES, load_flights, sample_companies, sample_leads
-from state.codec import time_text
-from state.home import locked
-from state.ledger.records import Status
-from state.records import Task, TaskState, Trigger
-from state.store import Change
+from tests.browser.past import COPY_FAILED, Past, remember
 from tests.journeys.desk import Desk, open_desk
+from tests.journeys.line_stand_in import Switchboard, switchboard
+from tests.journeys.web_stand_in import Web, pagerduty, slack, webhook
 
-DAYS = 89
-CALM_DAYS = 7
 COMPANIES = 16
 FAILING_COMPANY = "HA"
-FAILING_JOB = "offsite-copy"
-GOOD_JOB = "tidy-up"
-BLOCKED = "outbox"
+FAILING_JOB, TAKEN_JOB, MENDED_JOB, GOOD_JOB = "offsite-copy", "thumbnails", "media-sync", "tidy-up"
 TOKEN, READ_TOKEN = "an-operating-token-0123456789abcdef", "a-reading-token-0123456789abcdef"
-# At which hour it runs, and how many seconds it takes.
-USUAL = {
-    "nightly-batch": (23, 40.0),
-    FAILING_JOB: (2, 210.0),
-    GOOD_JOB: (3, 6.0),
-    "daily-reports": (5, 95.0),
-    "send-digest": (6, 1.4),
-    "daily-health": (8, 0.9),
-}
-FATES = {
-    Status.DELIVERED: 950,
-    Status.DELIVERED_DEGRADED: 25,
-    Status.DELIVERED_LATE: 15,
-    Status.UNKNOWN: 3,
-    Status.FAILED: 7,
-}
-PAST_REPORT = """
-INSERT INTO obligation (date, company_id, status, due_at, deadline_at, attempts, epoch, rung, stable_id,
-    produced_at, delivered_at, channel, first_attempt_ok)
-VALUES (?, ?, ?, ?, ?, 1, 1, 'template', ?, ?, ?, 'file', ?)"""
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ROOM, PAGER, MAILER = "team-room", "pager", "ha-gateway"
+AWAY = (503, "down for maintenance")
 # What would run, load or turn the line round if it were ever more than text.
 HOSTILE = (
     "<img src=x onerror=\"document.title='owned'\">",
     "</script><script>document.title='owned'</script>",
     "safe \u202etxt.exe\u202c and \u200fעברית",
 )
+WAIT_S = 10
 
 
 @dataclass(frozen=True)
@@ -66,77 +42,114 @@ class Stage:
     desk: Desk
     address: str
     today: date
+    gateway: Web  # while it is away, one company's report does not arrive
 
-    @property
-    def obstacle(self) -> Path:
-        """While this file lies where a channel wants its folder, one company's report fails."""
-        return self.desk.home.logs / BLOCKED
+    def get(self, path: str) -> Any:
+        """What the daemon answers to its operator."""
+        return self.desk.client.get(path)
+
+    def act(self, path: str, **body: Any) -> Any:
+        """Have the daemon do something."""
+        return self.desk.client.post(path, body)
+
+    def trigger(self, schedule: str) -> None:
+        """Have a schedule run, and its run end."""
+        path, waiting = f"/api/schedules/{schedule}/trigger", {"wait": WAIT_S}
+        self.desk.client.post(path, {}, waiting, wait_s=WAIT_S)
+
+    def wait_until_told(self) -> None:
+        """Return once the room has heard of the job that failed, after the pager was tried."""
+        self.desk.wait_for("a message", lambda: _was_told(self.alerts(handler=FAILING_JOB)))
+
+    def alerts(self, **labels: str) -> list[Mapping[str, Any]]:
+        """The open alerts with these labels."""
+        return [it for it in self.get("/api/alerts?open=1") if labels.items() <= it["labels"].items()]
+
+
+def _was_told(alerts: Sequence[Mapping[str, Any]]) -> bool:
+    return all(it["told"] and it["told"]["state"] == "delivered" for it in alerts)
 
 
 @contextmanager
 def open_stage(folder: Path, zone: str) -> Iterator[Stage]:
     """Lay everything out and have the daemon run, in a zone where it is noon; it ends with the block."""
-    with open_desk(folder) as desk:
+    with switchboard() as board, open_desk(folder) as desk:
         today = datetime.now(ZoneInfo(zone)).date()
-        desk.environ.update(DESK_TOKEN=TOKEN, READ_TOKEN=READ_TOKEN, NEXT_TOKEN=TOKEN[::-1])
+        gateway = connect(desk, board)
         lay_out(desk, zone, today)
         desk.start()
-        desk.does("trigger", "nightly-batch", "--wait")
-        desk.run("trigger", FAILING_JOB, "--wait")
-        desk.wait_for("a planned morning", lambda: _coverage(desk)["expected"] == COMPANIES)
-        desk.run("reports", "ensure", "--date", today.isoformat())
-        desk.wait_for("the morning's reports", lambda: _coverage(desk)["delivered"] == COMPANIES - 1)
-        port = desk.does("status", "--json").json["httpPort"]
-        stage = Stage(desk, f"http://127.0.0.1:{port}", today)
+        port = desk.client.get("/api/status")["httpPort"]
+        stage = Stage(desk, f"http://127.0.0.1:{port}", today, gateway)
+        play(stage)
         yield stage
         desk.stop()
 
 
-def _coverage(desk: Desk) -> Mapping[str, int]:
-    found: Mapping[str, int] = desk.client.get("/api/coverage")
-    return found
+def connect(desk: Desk, board: Switchboard) -> Web:
+    """Open the lines to the outside: a room that hears, a pager and a company's gateway that are away."""
+    room, pager, gateway = slack(board), pagerduty(board), webhook(board, SECRET)
+    pager.instead = gateway.instead = AWAY
+    desk.environ.update(DESK_TOKEN=TOKEN, READ_TOKEN=READ_TOKEN, NEXT_TOKEN=TOKEN[::-1])
+    desk.environ.update(ROOM=room.url, PAGER_KEY=secrets.token_hex(16), GATEWAY=gateway.url, SECRET=SECRET)
+    desk.environ["PAGER"] = pager.url
+    return gateway
+
+
+def play(stage: Stage) -> None:
+    """The day up to noon: leads judged, reports written, jobs failed, alerts told, taken on and over."""
+    desk = stage.desk
+    desk.client.post("/api/items", leads())
+    stage.trigger("nightly-batch")
+    for job in (MENDED_JOB, TAKEN_JOB, FAILING_JOB):
+        stage.trigger(job)
+    (desk.folder / "mounted").touch()
+    stage.trigger(MENDED_JOB)
+    desk.wait_for("a planned morning", lambda: stage.get("/api/coverage")["expected"] == COMPANIES)
+    stage.act("/api/reports/ensure", date=stage.today.isoformat())
+    desk.wait_for("its reports", lambda: stage.get("/api/coverage")["delivered"] == COMPANIES - 1)
+    [taken] = stage.alerts(handler=TAKEN_JOB)
+    stage.act(f"/api/alerts/{taken['id']}/ack", by="grace")
 
 
 def lay_out(desk: Desk, zone: str, today: date) -> None:
     """Write the configuration, the roster, the flights, the leads, and three months of history."""
-    companies = [{**it, "timezone": zone} for it in sample_companies()]
+    companies = [{**it, "timezone": zone, "channel": "file"} for it in sample_companies()]
     for company in companies:
-        company["channel"] = "file"
         if company["id"] == FAILING_COMPANY:
-            company |= {"channel": BLOCKED, "deadline": "13:00"}
+            company |= {"channel": MAILER, "deadline": "13:00"}
     (desk.folder / "companies.json").write_text(json.dumps(companies))
     load_flights(desk.folder / "flights.db", today)
-    desk.write_config(**configuration(zone))
-    leads = [
-        {
-            "id": f"hostile-{index}",
-            "title": title,
-            "score": 0.99 - index / 100,
-            "selftext": title,
-            "url": "javascript:1",
-        }
-        for index, title in enumerate(HOSTILE)
-    ]
-    leads += sample_leads(datetime.now(UTC))
+    desk.write_config(**configuration(desk, zone))
     desk.home.make_folders()
-    (desk.home.logs / BLOCKED).touch()
+    past = Past(zone=zone, today=today, companies=tuple(it["id"] for it in companies))
     # In a thread of its own: the browser's driver has a loop in this one.
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(
-            lambda: asyncio.run(_remember(desk, zone, today, [it["id"] for it in companies]))
-        ).result()
-    desk.does("items", "add", str(desk.write_leads(*leads)))
+        pool.submit(lambda: asyncio.run(_furnish(desk, past))).result()
 
 
-def configuration(zone: str) -> dict[str, object]:
-    """What runs, who may ask, and where the figures come from."""
-    failing = "echo 'backup.example.net: connection refused' >&2; exit 1"
+async def _furnish(desk: Desk, past: Past) -> None:
+    await remember(past, prepare(desk.config, desk.surroundings()), desk.home)
+
+
+def leads() -> list[dict[str, Any]]:
+    """The leads of the evening; what some of them are called is no markup."""
+    hostile = [
+        {"id": f"hostile-{at}", "title": it, "score": 0.8 - at / 100, "selftext": it, "url": "javascript:1"}
+        for at, it in enumerate(HOSTILE)
+    ]
+    return sample_leads(datetime.now(UTC)) + hostile
+
+
+def configuration(desk: Desk, zone: str) -> dict[str, Any]:
+    """What runs, who may ask, who is told, and where the figures come from."""
+    once = {"maxAttempts": 1}
     return {
         "timezone": zone,
         "nightlyBatchSchedule": "0 23 * * *",
         "dailyReportSchedule": "0 5 * * *",
         "morningNotificationSchedule": "0 6 * * *",
         "digestNotificationChannel": "log",
+        "network": {"allowPrivate": True},
         "scoring": {
             "topics": {"cron": 1, "report": 1, "alert": 1, "scheduler": 1, "backup": 0.8, "digest": 0.8}
         },
@@ -157,64 +170,25 @@ def configuration(zone: str) -> dict[str, object]:
                 "tables": {"Worst routes": WORST_ROUTES.strip()},
             },
         },
-        "channels": {BLOCKED: {"type": "file", "folder": BLOCKED}},
+        "channels": {
+            ROOM: {"type": "slack", "url": "env:ROOM"},
+            PAGER: {"type": "pagerduty", "routingKey": "env:PAGER_KEY", "url": desk.environ["PAGER"]},
+            MAILER: {"type": "webhook", "url": "env:GATEWAY", "secret": "env:SECRET"},
+        },
+        "alerts": {
+            "groupWait": "1s",
+            "receivers": {"on-call": [PAGER, ROOM]},
+            "routes": [{"match": {}, "receiver": "on-call"}],
+        },
         "schedules": {
-            FAILING_JOB: {"command": ["sh", "-c", failing], "cron": "30 2 * * *", "maxAttempts": 1},
+            FAILING_JOB: {**once, "command": failing(COPY_FAILED), "cron": "30 2 * * *"},
+            TAKEN_JOB: {**once, "command": failing("3 of 412 pictures are damaged"), "cron": "45 3 * * *"},
+            MENDED_JOB: {**once, "command": ["test", "-e", "mounted"], "cron": "0 4 * * *"},
             GOOD_JOB: {"command": ["echo", "tidy"], "cron": "15 3 * * *"},
         },
     }
 
 
-async def _remember(desk: Desk, zone: str, today: date, companies: list[str]) -> None:
-    """Give the home a past, while no daemon holds it."""
-    dice = random.Random(7)
-    with locked(desk.home):
-        async with App.opened(prepare(desk.config, desk.surroundings()), desk.home, SystemClock()) as app:
-            change = Change()
-            for run in past_runs(zone, today, dice):
-                change.record_run(run)
-            await app.store.commit_change(change)
-            await asyncio.to_thread(remember_reports, desk.home.folder / "ledger.db", today, companies, dice)
-
-
-def past_runs(zone: str, today: date, dice: random.Random) -> Iterator[Task]:
-    """A run a day of each schedule up to this morning, as long as its kind takes; some failed."""
-    last = datetime.combine(today, time(11), tzinfo=ZoneInfo(zone))
-    for ago in range(DAYS, -1, -1):
-        for name, (hour, seconds) in USUAL.items():
-            started = datetime.combine(today - timedelta(days=ago), time(hour), tzinfo=ZoneInfo(zone))
-            if started > last:
-                continue
-            started = started.astimezone(UTC)
-            failed = ago < 3 if name == FAILING_JOB else ago > 3 and dice.random() < 0.02
-            yield Task(
-                id=f"{name}-{ago}",
-                handler=name,
-                schedule=name,
-                state=TaskState.DISCARDED if failed else TaskState.COMPLETED,
-                trigger=Trigger.CRON,
-                attempt=1,
-                scheduled_at=started,
-                started_at=started,
-                finished_at=started + timedelta(seconds=seconds * dice.uniform(0.7, 1.5)),
-                error="backup.example.net: connection refused" if failed else None,
-            )
-
-
-def remember_reports(ledger: Path, today: date, companies: list[str], dice: random.Random) -> None:
-    """A report a day for every company; most delivered, a few late, plain, failed or unknown."""
-    rows = []
-    for ago in range(DAYS, 0, -1):
-        day = today - timedelta(days=ago)
-        due = datetime.combine(day, time(5), tzinfo=UTC)
-        deadline = time_text(due + timedelta(hours=2))
-        for company in companies:
-            # Of late all is well: what is young and went wrong would raise alerts of its own.
-            fates = FATES if ago > CALM_DAYS else {Status.DELIVERED: 1}
-            [status] = dice.choices(list(fates), list(fates.values()))
-            at = time_text(due + timedelta(seconds=dice.uniform(5, 90)))
-            ended = at if status.is_delivered else None
-            named = (day.isoformat(), company, status.value, time_text(due), deadline)
-            rows.append((*named, f"report.{company}.{day}", at, ended, status is Status.DELIVERED))
-    with closing(sqlite3.connect(ledger, timeout=10)) as database, database:
-        database.executemany(PAST_REPORT, rows)
+def failing(complaint: str) -> list[str]:
+    """A command that complains and ends badly."""
+    return ["sh", "-c", f"echo '{complaint}' >&2; exit 1"]

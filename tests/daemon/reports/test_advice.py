@@ -8,7 +8,7 @@ import pytest
 
 from daemon.cli.command import program
 from daemon.reports.advice import GRAVE_RULES, MILD_RULES, advised
-from daemon.reports.components import Component, State
+from daemon.reports.components import NO_DAEMON, Component, State
 from daemon.reports.coverage import Coverage
 from daemon.reports.health import Health
 from daemon.reports.kpis import kpis
@@ -49,11 +49,38 @@ def test_a_sound_house_is_given_no_advice() -> None:
     assert advised(health(Component(name="state", state=State.OK))) == []
 
 
-@pytest.mark.parametrize("name", ["state", "scheduler", "ledger", "redis", "disk", "llm"])
+@pytest.mark.parametrize("name", ["state", "scheduler", "ledger", "redis", "disk"])
 @pytest.mark.parametrize("state", [State.DOWN, State.DEGRADED], ids=["down", "degraded"])
 def test_each_ailing_component_is_given_its_advice_with_what_is_wrong(name: str, state: State) -> None:
     (advice,) = advised(health(Component(name=name, state=state, detail="it {broke}")))
     assert "it {broke}" in advice.text
+
+
+def test_where_no_daemon_runs_it_is_said_how_to_start_one() -> None:
+    (advice,) = advised(health(Component(name="scheduler", state=State.DOWN, detail=NO_DAEMON)))
+    assert advice.command == "nightdesk run"
+    assert "systemctl start nightdesk" in advice.text
+
+
+def test_prose_by_a_lower_rung_is_told_by_its_component_and_nowhere_else() -> None:
+    said = "20 of 20 reports of 2026-11-21 were not written by the first language model"
+    coverage = Coverage(
+        date=date(2026, 11, 21),
+        expected=20,
+        delivered=20,
+        degraded=20,
+        excused=0,
+        unknown=0,
+        failed=0,
+        missing=0,
+    )
+    alerts = (replace(make_alert("a"), summary=said), replace(make_alert("b"), summary="another trouble"))
+    llm = Component(name="llm", state=State.DEGRADED, detail=said)
+    found = health(llm, coverage=coverage, grave_alerts=alerts)
+    assert [it.text for it in advised(found)] == [
+        "Reports are not written by the best model",
+        "Grave alerts that are open: another trouble",
+    ]
 
 
 def test_ailing_channels_are_named_together() -> None:

@@ -91,7 +91,7 @@ async def test_no_daemon_is_the_scheduler_down(office: Office) -> None:
     health = await examine(office.app)
     part = health.component("scheduler")
     assert part is not None and part.detail == "no daemon is running"
-    assert [it.command for it in health.recommendations] == ["nightdesk status"]
+    assert [it.command for it in health.recommendations] == ["nightdesk run"]
 
 
 async def test_a_ledger_that_is_away_is_down_and_the_rest_is_still_told(

@@ -13,7 +13,7 @@ import pytest
 from daemon.app import App
 from daemon.check import prepare
 from daemon.operations import Operations
-from daemon.web import connections
+from daemon.web import connections, replies
 from daemon.web.asking import Answer, Asking, Stream
 from daemon.web.connections import Room
 from daemon.web.route import read
@@ -247,6 +247,60 @@ async def test_streams_have_places_of_their_own_and_end_with_their_listener(
         await port.close()
         await until(lambda: len(ENDED) == 3)
         second.close()
+
+
+async def torrent(asking: Asking) -> Answer:
+    """More than any buffer holds, over and over."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1_000_000
+
+    return Answer(value=Stream(pieces=pieces(), media="text/plain"))
+
+
+async def broken(asking: Asking) -> Answer:
+    """One piece, and then a mistake."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"first\n"
+        raise RuntimeError("nobody foresaw this")
+
+    return Answer(value=Stream(pieces=pieces(), media="text/plain"))
+
+
+async def long(asking: Asking) -> Answer:
+    """An answer with an end, and far too long for a buffer."""
+    return Answer(value="x" * 50_000_000)
+
+
+@pytest.mark.parametrize("answer", [torrent, long])
+async def test_whoever_reads_nothing_is_given_up_on(
+    tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(replies, "SEND_S", 0.2)
+    async with opened(write_config(tmp_path), home) as app, served(app, [read("/it", answer)]) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", app.http_port, limit=1000)
+        writer.write(f"GET /it HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+        await until(lambda: port._hall is not None and port._hall._all)
+        await until(lambda: port._hall is not None and not port._hall._all)
+        writer.close()
+
+
+async def test_a_stream_that_breaks_is_ended_and_logged(
+    tmp_path: Path, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        opened(write_config(tmp_path), home) as app,
+        served(app, [read("/it", broken)]),
+        asking(app) as api,
+        api.get("/it") as answer,
+    ):
+        assert await answer.content.readline() == b"first\n"
+        with pytest.raises(aiohttp.ClientError):
+            await answer.content.read()
+    assert "request.failed" in caplog.text
+    assert "nobody foresaw this" in caplog.text
 
 
 async def test_an_operating_call_leaves_word_of_who_and_what(

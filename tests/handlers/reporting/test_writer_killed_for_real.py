@@ -7,6 +7,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from state.ledger.records import Status
 from tests.daemon.notify.mail_servers import real
 from tests.handlers.reporting.kill_me import DATES
@@ -26,6 +28,7 @@ async def started(folder: Path, port: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(*argv, cwd=folder, env=environ)
 
 
+@pytest.mark.one_loop  # the program that is killed has a loop of its own
 async def test_killed_at_any_moment_each_report_is_there_and_shows_once(tmp_path: Path) -> None:
     async with newsroom(tmp_path) as room:
         await room.roster(*(company(name, recipients=(f"{name}@x.example",)) for name in NAMES))

@@ -8,6 +8,7 @@ import "./nightline.js";
 import { el, morph } from "./dom.js";
 import { clockOf, count, zoneName } from "./format.js";
 import * as live from "./live.js";
+import * as more from "./more.js";
 import { onMove, place, to } from "./router.js";
 import { session } from "./session.js";
 import * as alerts from "./views/alerts.js";
@@ -129,6 +130,7 @@ function tickPlan() {
 
 async function begin() {
   cache.listen({ onChange: redraw, onRefused: refused });
+  more.listen(redraw);
   rates.listen(redraw);
   reports.listen(redraw);
   emergency.listen(redraw);

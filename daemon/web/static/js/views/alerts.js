@@ -5,9 +5,12 @@ import { patch, refresh, under, use } from "../cache.js";
 import { confirm, field } from "../dialogs.js";
 import { el } from "../dom.js";
 import { count, distance, foreign, moment, words } from "../format.js";
+import { firstOf } from "../more.js";
 import { badge, card, deed, facts, heading, quiet, table, when } from "../parts.js";
 import { to } from "../router.js";
 import { session } from "../session.js";
+
+const SHOWN = 50;
 
 export const title = (id) => (id ? "Alert" : "Alerts");
 
@@ -20,11 +23,13 @@ function all() {
     el("div", { class: "grid" },
       card("Open", { id: "open", wide: true }, when(alerts, (rows) => {
         const open = rows.filter((it) => it.resolvedAt === null).reverse();
-        return open.length ? alertList(open) : quiet("None. Nobody has to do anything.");
+        const { first, more } = firstOf(open, "open alerts", SHOWN);
+        return open.length ? [alertList(first), more] : quiet("None. Nobody has to do anything.");
       })),
       card("Over", { id: "over", wide: true }, when(alerts, (rows) => {
         const over = rows.filter((it) => it.resolvedAt !== null).sort((one, other) => other.resolvedAt.localeCompare(one.resolvedAt));
-        return over.length ? overTable(over) : quiet("None of late.");
+        const { first, more } = firstOf(over, "alerts that are over", SHOWN);
+        return over.length ? [overTable(first), more] : quiet("None of late.");
       })),
       silencesCard()),
   ];

@@ -31,9 +31,12 @@ function standings(rows, none, about) {
   if (!rows.length) return quiet(none);
   return el("ul", { class: "plain lines" }, rows.map((it) => el("li", { "data-key": it.name },
     el("span", { class: "grow" }, foreign(it.name), " ", el("span", { class: "quiet" }, about(it))),
-    el("span", {}, it.since && tone(it.status) !== "good" ? ["since ", moment(it.since), " "] : null, badge(it.status)),
-    it.lastError ? foreign(it.lastError, { class: "quiet row-below" }) : null)));
+    el("span", {}, it.since && tone(it.status) !== "good" ? el("span", { class: "quiet" }, "since ", moment(it.since), " ") : null, standing(it)),
+    it.lastError ? foreign(it.lastError, { class: "quiet row-below cut", title: it.lastError }) : null)));
 }
+
+/** One miss is no condition yet, but it is no blank sheet either. */
+const standing = (it) => (it.status === "untried" && it.lastError ? badge("failed once", "warn") : badge(it.status));
 
 /** The health view: every component measured, the goals, and what to do. */
 export function draw() {

@@ -74,11 +74,11 @@ function one(company, date) {
     heading(it.report?.companyName ?? company, back, badge(it.status)),
     el("p", { class: "lead" }, dateName(it.date), it.advice ? el("span", { class: "advice-line" }, " What to do: ", foreign(it.advice)) : null),
     el("div", { class: "grid" },
-      card("Why", { id: "why", aside: el("div", { class: "deeds" }, deeds(it)) }, when(why, chain)),
-      el("div", { class: "stack" }, card("Delivery", { id: "delivery" }, facts([
+      el("div", { class: "stack" }, card("Why", { id: "why", aside: el("div", { class: "deeds" }, deeds(it)) }, when(why, chain)), card("Delivery", { id: "delivery" }, facts([
         ["Delivered", it.deliveredAt ? moment(it.deliveredAt, { isExact: true }) : null], ["Deadline", moment(it.deadlineAt)], ["Channel", it.channel],
         ["Attempts", count(it.attempts)], ["Written by", it.rung], ["Error", it.error ? foreign(it.error) : null], ["Reason", it.reason ? foreign(it.reason) : null],
-        ["Message id", it.stableId ? el("code", {}, it.stableId) : null]])), copyCard(it))),
+        ["Message id", it.stableId ? el("code", {}, it.stableId) : null]]))),
+      copyCard(it)),
   ];
 }
 

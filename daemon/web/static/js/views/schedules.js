@@ -6,16 +6,24 @@ import { confirm, field } from "../dialogs.js";
 import { el } from "../dom.js";
 import { distance, foreign, moment, span } from "../format.js";
 import { runsPath } from "../live.js";
+import { firstOf } from "../more.js";
 import { badge, card, deed, facts, heading, quiet, table, when } from "../parts.js";
 import { to } from "../router.js";
 import { sparkline } from "../sparkline.js";
 
+const SHOWN = 30; // the runs of each are asked for
+
 export const title = (name) => name;
 
+/** Those that are shown, and the button for more. */
+export const firstSchedules = (rows) => firstOf(rows, "schedules", SHOWN);
+
 export function schedulesCard(schedules) {
-  return card("Schedules", { id: "schedules", wide: true }, when(schedules, (rows) => (rows.length
-    ? table("Schedules with their last and next fires", ["Schedule", "Last", "Next", "Durations", el("span", { class: "unseen" }, "Actions")], rows.map(row), { className: "schedules" })
-    : quiet("No schedules are configured."))));
+  return card("Schedules", { id: "schedules", wide: true }, when(schedules, (rows) => {
+    if (!rows.length) return quiet("No schedules are configured.");
+    const { first, more } = firstSchedules(rows);
+    return [table("Schedules with their last and next fires", ["Schedule", "Last", "Next", "Durations", el("span", { class: "unseen" }, "Actions")], first.map(row), { className: "schedules" }), more];
+  }));
 }
 
 function row(it) {

@@ -8,10 +8,10 @@ import { badge, card, heading, quiet, when } from "../parts.js";
 import { ring } from "../ring.js";
 import { to } from "../router.js";
 import { alertList } from "./alerts.js";
+import { recentDigests } from "./digests.js";
 import { channelsCard, providersCard, queueCard } from "./machinery.js";
 import { ratesCard } from "./rates.js";
-import { schedulesCard } from "./schedules.js";
-import { recentDigests } from "./digests.js";
+import { firstSchedules, schedulesCard } from "./schedules.js";
 
 const OPEN = "api/alerts?open=1&limit=500";
 const SHOWN = 6;
@@ -25,12 +25,21 @@ export function draw() {
   return [
     headline(use("api/status"), today, alerts, schedules),
     el("div", { class: "grid" },
-      openAlertsCard(alerts),
-      coverageCard(today),
+      ...columns(today, alerts),
       nightCard(schedules),
       schedulesCard(schedules),
       ratesCard(),
-      el("div", { class: "row wide" }, queueCard(today), channelsCard(today), providersCard(today), recentDigests())),
+      el("div", { class: "row wide" }, channelsCard(today), providersCard(today), recentDigests())),
+  ];
+}
+
+/** What matters now, in two columns; the queue stands where there is room for it. */
+function columns(today, alerts) {
+  const isLong = (alerts.value ?? []).filter((it) => it.resolvedAt === null).length > 1;
+  const [queue, open, coverage] = [queueCard(today), openAlertsCard(alerts), coverageCard(today)];
+  return [
+    el("div", { class: "stack", "data-key": "left" }, open, isLong ? null : queue),
+    el("div", { class: "stack", "data-key": "right" }, coverage, isLong ? queue : null),
   ];
 }
 
@@ -113,7 +122,7 @@ function openAlertsCard(alerts) {
 
 function nightCard(schedules) {
   return card("A day back, a day ahead", { id: "night", wide: true }, when(schedules, (rows) => {
-    const shown = rows.filter((it) => it.name !== "heartbeat");
+    const shown = firstSchedules(rows).first.filter((it) => it.name !== "heartbeat");
     const runs = shown.flatMap(({ name }) => (use(runsPath(name)).value ?? []).map((run) => ({ ...run, name })));
     return el("night-line", { data: { runs, schedules: shown } });
   }));
