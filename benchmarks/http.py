@@ -5,16 +5,17 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
+from statistics import median
 from urllib.request import Request, urlopen
 
 import uvloop
 
 from benchmarks import http_load, http_world, process
 from benchmarks.apart import MeasureFailed, apart
-from benchmarks.rounds import Contestant, Effort, Rounds
+from benchmarks.rounds import Effort, Rounds
 from benchmarks.verdicts import Verdict
 
 REPORTS, QUICK_REPORTS = 100_000, 5_000
@@ -38,53 +39,65 @@ def figures(effort: Effort) -> list[Verdict]:
             (bodies / name).write_bytes(_fetched(port, path))
         if len(json.loads((bodies / PAGE).read_bytes())) != 100:
             raise MeasureFailed("a page of reports has not a hundred rows")
-        verdicts = _rates(effort, port, bodies, paths)
+        verdicts = _rates(effort, pid, port, bodies, paths)
         return [*verdicts, *_listening(effort, pid, port)]
 
 
-def _rates(effort: Effort, port: int, bodies: Path, paths: dict[str, str]) -> list[Verdict]:
-    peer_port = _free_port()
+def _rates(effort: Effort, pid: int, port: int, bodies: Path, paths: dict[str, str]) -> list[Verdict]:
+    peer_port, token = _free_port(), http_world.TOKEN
     command = [sys.executable, "-m", "benchmarks.peers.bare_http", str(bodies), str(peer_port)]
-
-    def asking(port: int, path: str, token: str | None) -> Callable[[Path], float]:
-        return lambda _: uvloop.run(http_load.rate(port, path, ASKED_S, token))
-
     peer_folder = effort.folder / "peer"
     peer_folder.mkdir()
-    with process.started(command, peer_folder):
-        contestants: dict[str, Contestant] = {}
-        for name, path in paths.items():
-            contestants[f"GET {name}/s"] = asking(port, path, http_world.TOKEN)
-            contestants[f"bare {name}/s"] = asking(peer_port, f"/{name}", None)
-        for contestant in contestants.values():
-            contestant(effort.folder)  # warm: the first answers are made, the byte-code is loaded
-        rounds = _turns(effort, contestants)
-    verdicts = []
-    for name in paths:
-        share = rounds.ratio(f"GET {name}/s", f"bare {name}/s")
-        measured = rounds.spread(f"GET {name}/s").shown()
-        verdicts += [
-            Verdict(figure=f"GET {name}, answers/s", measured=measured),
-            Verdict(
-                figure="... share of a bare handler of the same bytes",
-                measured=share.shown(".2f"),
-                goal=f">= {LEAST_SHARE}",
-                is_met=share.median >= LEAST_SHARE,
-            ),
-        ]
-    return verdicts
+    with process.started(command, peer_folder) as (peer, _):
+        sides = {name: (Side(pid, port, path, token), Side(peer.pid, peer_port, f"/{name}", None))
+                 for name, path in paths.items()}  # fmt: skip
+        for side in chain(*sides.values()):
+            side.ask()  # warm: the first answers are made, the byte-code is loaded
+            side.forget()
+        for _ in range(TURNS * effort.rounds):
+            for side in chain(*sides.values()):
+                side.ask()
+    return [verdict for name, (ours, bare) in sides.items() for verdict in _judged(effort, name, ours, bare)]
 
 
-def _turns(effort: Effort, contestants: dict[str, Contestant]) -> Rounds:
-    """Let all of them run in turn, again and again; nothing here waits for the disk."""
-    figures: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(TURNS * effort.rounds):
-        for name, contestant in contestants.items():
-            figures[name].append(contestant(effort.folder))
-    rounds = Rounds(figures=figures)
-    for name in contestants:
-        effort.tell(f"    {name:<44} {rounds.spread(name).shown()}")
-    return rounds
+class Side:
+    """One of the two that are asked, and how it fared in each turn."""
+
+    def __init__(self, pid: int, port: int, path: str, token: str | None) -> None:
+        self.rates: list[float] = []
+        self.cpus_us: list[float] = []
+        self._pid, self._port, self._path, self._token = pid, port, path, token
+
+    def ask(self) -> None:
+        """Ask for a turn, by a few callers who each wait for their answer."""
+        before = process.cpu_so_far(self._pid)
+        rate = uvloop.run(http_load.rate(self._port, self._path, ASKED_S, self._token))
+        self.rates.append(rate)
+        self.cpus_us.append((process.cpu_so_far(self._pid) - before) / (rate * ASKED_S) * 1e6)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.rates, self.cpus_us = [], []
+
+
+def _judged(effort: Effort, name: str, ours: Side, bare: Side) -> list[Verdict]:
+    rounds = Rounds(figures={"ours": ours.rates, "bare": bare.rates})
+    share = rounds.ratio("ours", "bare")
+    cpu, bare_cpu = median(ours.cpus_us), median(bare.cpus_us)
+    effort.tell(f"  {name}: {rounds.spread('ours').shown()}/s, bare {rounds.spread('bare').shown()}/s")
+    return [
+        Verdict(figure=f"GET {name}, answers/s", measured=rounds.spread("ours").shown()),
+        Verdict(
+            figure="... share of a bare handler of the same bytes",
+            measured=share.shown(".2f"),
+            goal=f">= {LEAST_SHARE}",
+            is_met=share.median >= LEAST_SHARE,
+        ),
+        Verdict(
+            figure="... the same by processor time an answer",
+            measured=f"{bare_cpu / cpu:.2f} ({cpu:.0f} us against {bare_cpu:.0f})",
+        ),
+    ]
 
 
 def _listening(effort: Effort, pid: int, port: int) -> list[Verdict]:

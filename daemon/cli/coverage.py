@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daemon.operations import Operations
 
 COUNTS = ("expected", "delivered", "degraded", "excused", "unknown", "failed", "missing")
-CLEARED = "its rows were kept as long as they had to be, and are cleared away; the certificate is what remains"
+CLEARED = "its rows were kept as long as they had to be, and are cleared away; the certificate remains"
 SEAL_WAIT_S = 110  # a hundred thousand rows are read and hashed in some seconds
 Row = Mapping[str, Any]
 

@@ -68,7 +68,7 @@ async def _newest_roster(ledger: Ledger) -> RosterVersion | None:
 
 
 def _may_precede(day: date, newest: RosterVersion | None) -> bool:
-    """Whether somebody may have joined after a day: it spares reading the whole roster for today's reports."""
+    """Whether somebody may have joined after a day: it spares reading the whole roster for today's date."""
     return newest is not None and day < joining_date(newest.imported_at)
 
 

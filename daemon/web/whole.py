@@ -1,6 +1,6 @@
 """An answer that is at hand as a whole, sent without what the library does for answers of any other kind.
 
-Measured on an answer of 1 kB: 16 us less than `web.Response`, of the 38 us that a bare handler takes.
+Of 62 us that an answer of 1 kB took with `web.Response` this saves 16; a bare handler takes 38.
 """
 
 from collections.abc import Mapping

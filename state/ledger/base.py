@@ -185,7 +185,7 @@ class Looking(Protocol):
     async def nearing(
         self, now: datetime, since: datetime, until: datetime, *, limit: int = 100
     ) -> list[Obligation]:
-        """What has come due and is open, with a deadline after `since` and up to `until`; the nearest first."""
+        """What is due and open, with a deadline after `since` and up to `until`; the nearest first."""
         ...
 
     async def count_overdue(self, on: date, now: datetime) -> int:

@@ -30,12 +30,15 @@ def plan(obligations: Sequence[Obligation], now: datetime) -> Script[int]:
 
 
 # A deadline that has passed says what was promised, and no change of the roster makes a promise of the past.
+# It is asked for what is not meant: of equalities PostgreSQL thinks, until it has statistics of the table,
+# that next to no row fulfils them, and then compares all that do with all that are given, one by one.
 _REPLAN = """
 UPDATE obligation SET status = owed.status, due_at = owed.due_at, deadline_at = owed.deadline_at,
     reason = owed.reason, roster_version = owed.roster_version,
     ready_at = CASE WHEN owed.status = 'planned' THEN owed.due_at END
 FROM owed WHERE obligation.date = owed.date AND obligation.company_id = owed.company_id
-    AND obligation.attempts = 0 AND obligation.status IN ('planned', 'due', 'excused')
+    AND obligation.attempts < 1 AND obligation.status NOT IN ('leased', 'produced', 'sent', 'delivered',
+        'delivered-late', 'delivered-degraded', 'unknown', 'failed')
     AND obligation.deadline_at > $1 AND owed.deadline_at > $1
     AND ((obligation.status = 'excused') <> (owed.status = 'excused')
         OR (owed.status = 'planned'
@@ -62,7 +65,7 @@ def mark_due(now: datetime, limit: int) -> Script[int]:
     )
     yield Query(
         "UPDATE obligation SET status = 'due' FROM wanted WHERE obligation.date = wanted.date"
-        " AND obligation.company_id = wanted.company_id AND status = 'planned'",
+        " AND obligation.company_id = wanted.company_id",
         given=(keys_given(keys),),
     )
     return len(keys)

@@ -142,6 +142,10 @@ async def _make_pool(url: str) -> Any:
             "statement_timeout": "5000",
             "lock_timeout": "2000",
             "idle_in_transaction_session_timeout": "10000",
+            # A plan that was made while a table was empty reads all of it, and would be kept: after a large
+            # import until somebody gathers statistics, which is minutes of time-outs.
+            "plan_cache_mode": "force_custom_plan",
+            "jit": "off",  # compiling takes longer than any of these statements
             "application_name": "nightdesk",
             "search_path": SCHEMA,
         },

@@ -129,11 +129,11 @@ def remember_digests(connection: sqlite3.Connection, past: Past, dice: random.Ra
     seq = 0
     for ago in range(DIGEST_DAYS, 0, -1):
         day, made = past.today - timedelta(days=ago), past.at(ago, 23) + timedelta(minutes=1)
-        leads = dice.sample(sample_leads(made), dice.randint(6, 18))
+        leads = dice.sample(sample_leads(made), dice.randint(21, 58))
         after = seq
         for lead in leads:
             seq += 1
-            parts = dict(relevance=dice.uniform(0.2, 0.4), engagement=dice.uniform(0, 0.2), freshness=0.18)
+            parts = dict(relevance=dice.uniform(0.1, 0.4), engagement=dice.uniform(0, 0.2), freshness=0.18)
             body = {**lead, "id": f"{day}-{lead['id']}"}
             score = sum(parts.values()) + 0.2
             row = (to_json(body).decode(), score, score > 0.75, to_json(parts).decode())

@@ -92,15 +92,16 @@ async def test_a_page_is_of_one_date_by_company_with_how_many_there_are(desk: Ho
 async def test_who_lacks_a_report_is_named_with_how_it_stands(desk: House) -> None:
     ledger = await a_morning(desk)
     await ledger.plan([owed("late")], NOW)
-    lacking = await asked(desk).missing(None)
+    lacking, total = await asked(desk).missing(None)
+    assert total == 3
     assert [(row["companyId"], row["status"]) for row in lacking] == [
         ("blue", "unknown"),
         ("dusk", "failed"),
         ("echo", "missing"),
     ]
     await desk.clock.advance(hours=3)
-    later = {row["companyId"]: row["status"] for row in await asked(desk).missing(None)}
-    assert later["late"] == "planned"
+    lacking, _ = await asked(desk).missing(None)
+    assert {row["companyId"]: row["status"] for row in lacking}["late"] == "planned"
 
 
 async def test_coverage_is_of_the_newest_date_that_is_due_unless_one_is_named(desk: House) -> None:

@@ -9,6 +9,7 @@ import { el, morph } from "./dom.js";
 import { clockOf, count, zoneName } from "./format.js";
 import * as live from "./live.js";
 import * as more from "./more.js";
+import * as pages from "./pages.js";
 import { onMove, place, to } from "./router.js";
 import { session } from "./session.js";
 import * as alerts from "./views/alerts.js";
@@ -25,9 +26,20 @@ const VIEWS = { "": today, alerts, digests, reports, health: machinery, emergenc
 const LINKS = [["", "Today"], ["reports", "Reports"], ["digests", "Digests"], ["alerts", "Alerts"], ["health", "Health"], ["emergency", "Emergency"]];
 const TICK_MS = 10_000;
 const MOVING_MS = 2_000;
+const CALM_MS = 150;
 const view = document.getElementById("view");
 const masthead = document.getElementById("masthead");
 let isAsked = false;
+let calm = null;
+let drawnAt = 0;
+
+/** For news: they come in showers, and nobody reads faster than this. */
+const redrawCalmly = () => {
+  calm ??= setTimeout(() => {
+    calm = null;
+    redraw();
+  }, Math.max(0, drawnAt + CALM_MS - Date.now()));
+};
 
 const redraw = () => {
   if (isAsked) return;
@@ -39,6 +51,7 @@ const redraw = () => {
 };
 
 function drawPage() {
+  drawnAt = Date.now();
   cache.beginDrawing();
   morph(masthead, el("div", {}, bar()));
   if (session.me === null) {
@@ -92,7 +105,7 @@ function pulse() {
 }
 
 function enter() {
-  live.start({ onChange: redraw, onRefused: refused });
+  live.start({ onChange: redrawCalmly, onRefused: refused });
   drawPage();
 }
 
@@ -129,8 +142,9 @@ function tickPlan() {
 }
 
 async function begin() {
-  cache.listen({ onChange: redraw, onRefused: refused });
+  cache.listen({ onChange: redrawCalmly, onRefused: refused });
   more.listen(redraw);
+  pages.listen(redraw);
   rates.listen(redraw);
   reports.listen(redraw);
   emergency.listen(redraw);

@@ -8,19 +8,22 @@ const HEIGHT = 24;
 const BAR = 3;
 const FAILED = ["discarded", "retryable"];
 
-export function sparkline(runs) {
+export function sparkline(runs, { isWhole = false } = {}) {
   const shown = runs.slice(-WIDTH / BAR);
   const known = shown.map((it) => it.durationS ?? 0);
   const longest = Math.max(...known, 0.001);
-  const bars = shown.map((run, index) => {
-    const height = Math.max(2, (HEIGHT * (run.durationS ?? 0)) / longest);
-    return svg("rect", {
-      class: FAILED.includes(run.state) ? "bar bad" : "bar",
-      x: index * BAR, y: HEIGHT - height, width: BAR - 1, height, rx: 0.5,
-    });
-  });
-  return svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": inWords(shown, known) },
-    svg("title", {}, inWords(shown, known)), bars);
+  // One path for all of a kind: thirty schedules would have a thousand bars.
+  const drawn = (isBad) => shown.map((run, index) => (FAILED.includes(run.state) === isBad ? bar(index, known[index] / longest) : "")).join("");
+  // Alone it is as wide as its room; in a table all have one scale.
+  const width = isWhole ? Math.max(shown.length, 1) * BAR : WIDTH;
+  return svg("svg", { class: "spark", viewBox: `0 0 ${width} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": inWords(shown, known) },
+    svg("title", {}, inWords(shown, known)),
+    svg("path", { class: "bar", d: drawn(false) }), svg("path", { class: "bar bad", d: drawn(true) }));
+}
+
+function bar(index, share) {
+  const height = Math.max(2, HEIGHT * share).toFixed(1);
+  return `M${index * BAR} ${HEIGHT}v-${height}h${BAR - 1}v${height}z`;
 }
 
 function inWords(shown, known) {

@@ -5,11 +5,12 @@ import { refresh, under, use } from "../cache.js";
 import { confirm } from "../dialogs.js";
 import { el } from "../dom.js";
 import { count, dateName, foreign, moment, words } from "../format.js";
+import { begin, pageOf, pager } from "../pages.js";
 import { badge, card, deed, facts, heading, quiet, table, when } from "../parts.js";
 import { go, to } from "../router.js";
 import { session } from "../session.js";
 
-const SHOWN = 500;
+const GONE = 400; // a page began after a row that is no longer in the list
 const BEFORE = "_week_before";
 const UNSETTLED = ["failed", "unknown"];
 
@@ -29,12 +30,13 @@ function ofDate(date) {
   const today = use("api/today").value?.date;
   const on = date ?? today;
   if (on === undefined) return [heading("Reports"), when(use("api/today"), () => null)];
-  const reports = use(`api/reports${isOfMissing ? "/missing" : ""}?limit=${SHOWN}&date=${encodeURIComponent(on)}`);
+  const reports = use(pageOf(`api/reports${isOfMissing ? "/missing" : ""}?date=${encodeURIComponent(on)}`));
+  if (reports.problem?.status === GONE) begin();
   const none = isOfMissing ? "Nobody lacks a report of this date." : "No reports are owed for this date.";
   return [
-    heading(`Reports of ${on}`, null, dateChoice(on)),
+    heading(`Reports of ${on}`, null, companySearch(on), dateChoice(on)),
     card(dateName(on), { id: "by-company", wide: true, aside: choice() }, when(reports, (rows) => (rows.length
-      ? [reportTable(rows), reports.total > rows.length ? quiet(`The first ${count(rows.length)} of ${count(reports.total)}.`) : null]
+      ? [reportTable(rows), pager(reports, "reports", (it) => it.companyId)]
       : quiet(none)))),
   ];
 }
@@ -47,6 +49,16 @@ function choice() {
 function choose(wanted) {
   isOfMissing = wanted;
   redraw();
+}
+
+/** The way to one of thousands. */
+function companySearch(on) {
+  const input = el("input", { id: "company", name: "company", maxlength: 64, required: true, autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  const submit = (event) => {
+    event.preventDefault();
+    go("reports", event.target.elements.company.value.trim(), on);
+  };
+  return el("form", { class: "field inline", role: "search", onsubmit: submit }, el("label", { for: "company" }, "Company"), input);
 }
 
 /** Drawn anew for another date: what somebody has typed into an input is never changed under their hands. */

@@ -103,7 +103,7 @@ export function draw(name) {
           ["Cron", el("code", {}, it.cron)], ["Zone", it.timezone], ["Last fire", moment(it.lastFiredAt)],
           ["Next fire", it.pausedUntil ? null : [moment(it.nextFireAt), " ", distance(it.nextFireAt)]],
           ["Paused", it.pausedUntil ? paused(it) : null]])),
-        card("Durations", { id: "durations" }, el("div", { class: "large" }, sparkline(runs.value ?? []))),
+        card("Durations", { id: "durations" }, el("div", { class: "large" }, sparkline(runs.value ?? [], { isWhole: true }))),
         card("Last runs", { id: "runs", wide: true }, when(runs, runTable)));
     }),
   ];

@@ -123,8 +123,8 @@ function openAlertsCard(alerts) {
 function nightCard(schedules) {
   return card("A day back, a day ahead", { id: "night", wide: true }, when(schedules, (rows) => {
     const shown = firstSchedules(rows).first.filter((it) => it.name !== "heartbeat");
-    const runs = shown.flatMap(({ name }) => (use(runsPath(name)).value ?? []).map((run) => ({ ...run, name })));
-    return el("night-line", { data: { runs, schedules: shown } });
+    const runs = shown.flatMap(({ name }) => (use(runsPath(name)).value ?? []).map(({ startedAt, state }) => ({ name, startedAt, state })));
+    return el("night-line", { data: { runs, schedules: shown.map(({ name, nextFireAt, pausedUntil }) => ({ name, nextFireAt, pausedUntil })) } });
   }));
 }
 
