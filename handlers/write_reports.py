@@ -34,7 +34,9 @@ async def write_reports(ctx: Context) -> Outcome:
                 timing_of(ctx.house.config),
                 last_pass(ctx.house.store),
             )
-            made = await ensure(ledger, wish.dates, wish.companies, timing=timing, now=now, since=since)
+            made = await ensure(
+                ledger, wish.dates, wish.companies, timing=timing, now=now, since=since, is_asked=True
+            )
             ensured = made.planned + made.reopened
         return done(await make_reports(ctx, writer, wish), ensured=ensured)
 

@@ -41,9 +41,9 @@ NEARBY = 1000  # company ids that a mistyped one is compared with
 # Alerts of a single company, which somebody's word on its report ends.
 OF_ONE_REPORT = ("report.failed", "report.unknown")
 
-# Pages of reports that are kept as JSON: 300 kB each at the most, and no longer than somebody may be behind.
+# Pages of reports that are kept as JSON, until the ledger changes: 300 kB each at the most.
 LONGEST_REMEMBERED, PAGES_REMEMBERED = 1000, 32
-PAGE_FRESH_S = 2.0
+OWN_FRESH_S, PAGE_FRESH_S = 30.0, 2.0
 
 Enqueue = Callable[[str, Mapping[str, Any], str | None, float], Awaitable[dict[str, Any]]]
 
@@ -64,8 +64,11 @@ class ReportOperations:
     def __init__(self, app: "App", enqueue: Enqueue) -> None:
         self._app = app
         self._enqueue = enqueue
+        # What others write into a shared ledger is not counted here; into the embedded one nobody else does.
+        is_own = app.ledger is not None and app.ledger.name == "sqlite"
+        lasts_s = OWN_FRESH_S if is_own else PAGE_FRESH_S
         self._pages = Remembered(
-            app.clock, self._encoded, self._changes, lasts_s=PAGE_FRESH_S, most=PAGES_REMEMBERED
+            app.clock, self._encoded, self._changes, lasts_s=lasts_s, most=PAGES_REMEMBERED
         )
 
     async def listing(

@@ -30,24 +30,27 @@ async def ensure(
     timing: Timing,
     now: datetime,
     since: datetime | None,
+    is_asked: bool = False,
 ) -> Ensured:
     """Plan what is missing and open again what failed, for some companies or all.
 
     What is delivered, excused or unknown stays as it is; nothing is sent by this. `since`: the last pass of
-    the planner.
+    the planner. `is_asked`: a person wants it, and means days too on which a company was not there yet.
 
     Raises:
         LedgerError: the ledger failed; what was done until then holds, and may be done again.
     """
     wanted = None if companies is None else frozenset(companies)
-    planned = await plan_wanted(ledger, dates, wanted, timing=timing, now=now, since=since, ahead=DAY)
+    planned = await plan_lacking(
+        ledger, dates, wanted, timing=timing, now=now, since=since, ahead=DAY, is_asked=is_asked
+    )
     reopened = 0
     for day in sorted(set(dates)):
         reopened += await _reopen(ledger, day, wanted, now)
     return Ensured(planned=planned, reopened=reopened)
 
 
-async def plan_wanted(
+async def plan_lacking(
     ledger: Ledger,
     dates: Collection[date],
     companies: Collection[str] | None,
@@ -56,21 +59,16 @@ async def plan_wanted(
     now: datetime,
     since: datetime | None,
     ahead: timedelta = timedelta(0),
+    is_asked: bool,
 ) -> int:
-    """Plan what is missing, also of days on which a company was not on the roster yet; how many reports.
-
-    Whoever asks for a report means the same by it, by whatever way it is asked. `ahead`: as `plan_missing`.
-
-    Raises:
-        LedgerError: as `ensure`.
-    """
+    """Plan what is missing of dates; how many reports. `ahead`: as `plan_missing`; the rest as `ensure`."""
     planned = 0
     for day in sorted(set(dates)):
         missing = await plan_missing(
             ledger, day, timing, now, since=since, company_ids=companies, ahead=ahead
         )
         planned += len(missing)
-    return planned + await plan_asked(ledger, dates, companies, timing, now)
+    return planned + (await plan_asked(ledger, dates, companies, timing, now) if is_asked else 0)
 
 
 async def companies_of(ledger: Ledger, ids: Collection[str]) -> dict[str, Company]:

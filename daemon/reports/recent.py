@@ -16,6 +16,8 @@ LONGEST_S = 60.0
 class Recent(Generic[T]):
     """Asks anew where the version of what it asks of has changed, or the answer has grown old.
 
+    With `serves_old` only one waits for that: who comes meanwhile is given the last answer, if it is less
+    than a minute old.
     An answer that took long to get is good for longer: for `share` times as long as it took.
     """
 
@@ -27,12 +29,14 @@ class Recent(Generic[T]):
         *,
         lasts_s: float,
         share: float = SHARE,
+        serves_old: bool = False,
     ) -> None:
         self._clock = clock
         self._ask = ask
         self._version = version
         self._lasts_s = lasts_s
         self._share = share
+        self._serves_old = serves_old
         self._asking = asyncio.Lock()
         self._answer: tuple[T] | None = None
         self._asked_of: object = None
@@ -53,10 +57,17 @@ class Recent(Generic[T]):
         """The answer; who comes while it is being asked waits for the same one. Raises as `ask` does."""
         if (found := self.at_hand()) is not None:
             return found[0]
+        if self._asking.locked() and (old := self._old()) is not None:
+            return old[0]
         async with self._asking:
             if (found := self.at_hand()) is not None:
                 return found[0]
             return await self._anew()
+
+    def _old(self) -> tuple[T] | None:
+        """The last answer, where it will do while a new one is on its way."""
+        is_bearable = self._serves_old and self._clock.monotonic() - self._asked_s < LONGEST_S
+        return self._answer if is_bearable else None
 
     async def _anew(self) -> T:
         asked_of, began_s = self._version(), self._clock.monotonic()

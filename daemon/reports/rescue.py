@@ -20,7 +20,7 @@ from daemon.reports.emergency import (
     judge,
     rows_of,
 )
-from daemon.reports.ensuring import plan_wanted
+from daemon.reports.ensuring import plan_lacking
 from daemon.reports.owing import last_pass
 from daemon.reports.sweep import ATTEMPTS, WRITE_REPORTS
 from daemon.watch.alerts import Alerts
@@ -97,7 +97,9 @@ class Rescue:
 
     async def _begin(self, plan: Plan, now: datetime) -> Plan | None:
         timing, since = timing_of(self._config()), last_pass(self._store)
-        await plan_wanted(self._ledger, plan.dates, plan.scope, timing=timing, now=now, since=since)
+        await plan_lacking(
+            self._ledger, plan.dates, plan.scope, timing=timing, now=now, since=since, is_asked=True
+        )
         await self._ledger.mark_due(now)
         first = await self._canary_of(plan, now)
         run = {"startedAt": time_text(now), "canary": {it.company_id: it.attempts for it in first}}

@@ -1,4 +1,4 @@
-"""What the browser tests lean on: one daemon, one Chromium, tabs that hear every complaint."""
+"""What the browser tests lean on: one Chromium, a daemon for each file, tabs that hear every complaint."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.browser.visitor import CHROMIUM, QUIET, Visitor
 from tests.journeys.desk import zone_at_noon
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A daemon with something to show."""
     with open_stage(tmp_path_factory.mktemp("stage"), zone_at_noon()) as made:
@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def visitor(browser: Browser, stage: Stage) -> Iterator[Visitor]:
     """A tab of a screen of usual size; at its end nothing may have been complained of."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     made = Visitor(context.new_page(), stage)
     yield made
     context.close()

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, before a real daemon: what it shows, what it does, what it bears."""
+"""The dashboard in a real browser, before a real daemon: what it shows, and what it bears."""
 
 import re
 from datetime import timedelta
@@ -61,44 +61,9 @@ def test_a_run_is_seen_without_a_reload(visitor: Visitor) -> None:
     row = page.locator(f"#schedule-{GOOD_JOB}")
     expect(row.locator("td").first).to_contain_text(re.compile("days|d \\d+ h ago|h ago|ago"))
     page.evaluate("window.isTheSame = true")
-    visitor.stage.desk.does("trigger", GOOD_JOB, "--wait")
+    visitor.stage.trigger(GOOD_JOB)
     expect(row.locator("td").first).to_contain_text(re.compile(r"completed.*(now|\d s ago)"))
     assert page.evaluate("window.isTheSame")
-
-
-def test_a_schedule_is_run_paused_and_resumed_from_the_page(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.enter()
-    page.get_by_role("button", name=f"Run {GOOD_JOB}").click()
-    page.get_by_role("dialog").get_by_role("button", name="Run now").click()
-    expect(page.locator("#notice")).to_contain_text("has been triggered")
-    page.get_by_role("button", name=f"Pause {GOOD_JOB}").click()
-    page.get_by_label("Why").fill(HOSTILE[0])
-    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
-    row = page.locator(f"#schedule-{GOOD_JOB}")
-    expect(row).to_contain_text("paused")
-    expect(row).to_contain_text(HOSTILE[0])
-    page.get_by_role("button", name=f"Resume {GOOD_JOB}").click()
-    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
-    expect(row).not_to_contain_text("paused")
-    expect(page.locator(f"#pause-{GOOD_JOB}")).to_be_focused()
-
-
-def test_an_alert_grows_before_ones_eyes_and_is_taken_on(visitor: Visitor) -> None:
-    page, desk = visitor.page, visitor.stage.desk
-    visitor.enter()
-    alerts = page.get_by_role("region", name="Open alerts")
-    alert = alerts.get_by_role("listitem").filter(has_text=FAILING_JOB)
-    desk.run("trigger", FAILING_JOB, "--wait")
-    expect(alert).to_contain_text("2 times")
-    alert.get_by_role("button", name=re.compile("Acknowledge")).click()
-    page.get_by_role("dialog").get_by_role("button", name="I am on it").click()
-    expect(alert).to_contain_text("Taken on by ada")
-    expect(alert.get_by_role("button", name=re.compile("Acknowledge"))).to_have_count(0)
-    [known] = [
-        it for it in desk.does("alerts", "list", "--open", "--json").json if it["name"] == "task.failed"
-    ]
-    assert known["acknowledgedBy"] == "ada"
 
 
 def test_what_others_have_written_is_text_and_nothing_else(visitor: Visitor) -> None:
@@ -135,21 +100,10 @@ def test_those_without_a_report_are_shown_alone(visitor: Visitor) -> None:
     expect(page.get_by_label("Date")).to_have_value(str(today - timedelta(days=1)))
 
 
-def test_a_reading_token_sees_everything_and_does_nothing(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.enter_as_reader()
-    expect(page.get_by_text("read only")).to_be_visible()
-    button = page.get_by_role("button", name=f"Run {GOOD_JOB}")
-    expect(button).to_be_disabled()
-    button.click(force=True)
-    expect(page.locator("#notice")).to_contain_text("may only read")
-    expect(page.get_by_role("dialog")).to_have_count(0)
-
-
 def test_addresses_in_messages_lead_to_their_view(visitor: Visitor) -> None:
     page, stage = visitor.page, visitor.stage
     visitor.enter()
-    [alert, *_] = stage.desk.does("alerts", "list", "--json").json
+    [alert, *_] = stage.alerts()
     places = {
         f"alerts/{alert['id']}": alert["name"],
         "alerts": "Alerts",
@@ -160,53 +114,6 @@ def test_addresses_in_messages_lead_to_their_view(visitor: Visitor) -> None:
         page.goto(f"{stage.address}/{path}")
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
         assert page.url == f"{stage.address}/#/{path}"
-
-
-def test_an_emergency_that_waits_is_called_off(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.enter(place="emergency")
-    page.get_by_label("Reason").fill("a drill")
-    page.get_by_label("Company").fill(FAILING_COMPANY)
-    page.get_by_label("Begin in minutes").fill("30")
-    page.get_by_role("button", name="Show the plan").click()
-    page.get_by_role("button", name="Send 1 report …").click()
-    expect(page.get_by_role("dialog")).to_contain_text("begins in 30 min")
-    page.get_by_role("dialog").get_by_role("button", name="Send 1 report").click()
-    page.get_by_role("button", name="Call it off").click()
-    page.get_by_role("dialog").get_by_role("button", name="Call it off").click()
-    expect(page.get_by_role("region", name="Progress")).to_contain_text("It was called off")
-
-
-def test_the_emergency_is_looked_at_confirmed_and_watched(visitor: Visitor) -> None:
-    page, stage = visitor.page, visitor.stage
-    visitor.enter(place="emergency")
-    page.get_by_label("Reason").fill("HA waits for its figures")
-    page.get_by_role("button", name="Show the plan").click()
-    plan = page.get_by_role("region", name="The plan")
-    expect(plan).to_contain_text("1 report of")
-    expect(plan).to_contain_text("15")  # delivered already, left alone
-    stage.obstacle.unlink(missing_ok=True)
-    plan.get_by_role("button", name="Send 1 report …").click()
-    page.get_by_role("dialog").get_by_role("button", name="Send 1 report").click()
-    progress = page.get_by_role("region", name="Progress")
-    expect(progress).to_contain_text("Done.", timeout=25_000)
-    progress.get_by_role("link").click()
-    expect(page.get_by_role("row", name=re.compile(f"^{FAILING_COMPANY} "))).to_contain_text("delivered")
-
-
-def test_a_token_that_is_taken_back_closes_the_door(visitor: Visitor) -> None:
-    page, desk = visitor.page, visitor.stage.desk
-    visitor.enter_as_reader()
-    before = desk.config.read_text()
-    desk.config.write_text(before.replace("env:READ_TOKEN", "env:NEXT_TOKEN"))
-    desk.reload()
-    desk.wait_for("the other token", lambda: "config.reloaded" in desk.home.log_file.read_text())
-    desk.does("trigger", GOOD_JOB)
-    expect(page.locator(".door .problem")).to_contain_text("no longer taken", timeout=20_000)
-    assert page.evaluate("sessionStorage.length") == 0
-    desk.config.write_text(before)
-    desk.reload()
-    visitor.complaints.clear()  # the browser's own lines about the 401 that was meant
 
 
 def test_the_page_goes_on_without_its_stream_and_says_so(visitor: Visitor) -> None:

@@ -82,6 +82,59 @@ def test_what_is_drawn_anew_keeps_what_somebody_holds(modules: Visitor) -> None:
     assert call(modules, "dom", code) == [True, "half a word", ["new", "b", "a"]]
 
 
+def test_what_has_not_changed_is_not_made_again(modules: Visitor) -> None:
+    code = """(() => {
+      const made = [];
+      const row = ([name, facts]) => it.kept('li', name, facts, () => {
+        made.push(name);
+        return it.el('li', {'data-key': name}, facts);
+      });
+      const list = (rows) => it.el('div', {}, it.el('ul', {}, rows.map(row)));
+      const shown = it.el('div');
+      it.morph(shown, list([['a', '1'], ['b', '1']]));
+      const first = shown.querySelector('li');
+      it.morph(shown, list([['c', '1'], ['a', '1'], ['b', '2']]));
+      return [made, shown.textContent, shown.querySelectorAll('li')[1] === first, shown.innerHTML.includes('stub')];
+    })()"""
+    assert call(modules, "dom", code) == [["a", "b", "c", "b"], "112", True, False]
+
+
+def test_a_long_list_shows_its_first_and_more_when_asked(modules: Visitor) -> None:
+    code = """(() => {
+      let drawn = 0;
+      it.listen(() => { drawn += 1; });
+      const rows = [...Array(120).keys()];
+      const seen = [];
+      for (let look = it.firstOf(rows, 'jobs', 50); ; look = it.firstOf(rows, 'jobs', 50)) {
+        seen.push([look.first.length, look.more?.textContent ?? null]);
+        if (look.more === null) return [seen, drawn];
+        look.more.querySelector('button').click();
+      }
+    })()"""
+    looks = [[50, "50 of 120Show 50 more"], [100, "100 of 120Show 20 more"], [120, None]]
+    assert call(modules, "more", code) == [looks, 2]
+
+
+def test_pages_are_turned_by_what_the_last_one_ended_with(modules: Visitor) -> None:
+    code = """(() => {
+      const path = 'api/reports?date=2026-11-22';
+      const seen = [];
+      const turn = (rows, name) => {
+        const bar = it.pager({ value: rows, total: 150 }, 'reports', (row) => row);
+        seen.push([it.pageOf(path).split('&').slice(1).join(' '), bar.querySelector('span').textContent]);
+        bar.querySelector(name).click();
+      };
+      it.pageOf(path);
+      turn(Array(100).fill('C 99'), '#page-next');
+      turn(Array(50).fill('C 149'), '#page-next');  // there is no next one
+      turn(Array(50).fill('C 149'), '#page-back');
+      turn(Array(100).fill('C 99'), '#page-back');
+      return [seen, it.pager({ value: ['a'], total: 1 }, 'reports', (row) => row)];
+    })()"""
+    first, second = ["limit=100", "1 to 100 of 150"], ["limit=100 cursor=C%2099", "101 to 150 of 150"]
+    assert call(modules, "pages", code) == [[first, second, second, first], None]
+
+
 def test_a_place_survives_its_address(modules: Visitor) -> None:
     odd = ["reports", "a/b %2F #?é", "2026-11-22"]
     place = call(modules, "router", "(() => { it.go(...given); return it.place(); })()", odd)

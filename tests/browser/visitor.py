@@ -46,6 +46,10 @@ class Visitor:
         """Come with a token that may only read."""
         self.enter(READ_TOKEN, place)
 
+    def confirm(self, verb: str) -> None:
+        """Say yes in the dialog that asks."""
+        self.page.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
+
     def _note(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,13 @@ async def test_what_failed_is_owed_again_and_what_arrived_or_is_unknown_is_not(l
     again = await ledger.obligation(key("c001"))
     assert again is not None
     assert again.status is Status.DUE
+
+
+async def test_days_before_a_company_was_there_are_planned_only_where_a_person_asks(ledger: Ledger) -> None:
+    long_ago = TODAY - 4000 * DAY
+    about: dict[str, Any] = {"timing": TIMING, "now": NOW, "since": NOW - DAY}
+    assert await ensure(ledger, [long_ago], ["c001"], **about) == Ensured()
+    assert await ensure(ledger, [long_ago], ["c001"], **about, is_asked=True) == Ensured(planned=1)
 
 
 async def test_companies_are_found_wherever_they_lie(ledger: Ledger) -> None:

@@ -106,6 +106,20 @@ async def test_many_who_ask_at_once_are_one(clock: VirtualClock, source: Source,
     assert await asyncio.gather(*asking) == [1] * 20
 
 
+async def test_where_old_answers_will_do_only_one_waits_for_the_new_one(
+    clock: VirtualClock, source: Source
+) -> None:
+    recent = Recent(clock, source, lambda: source.version, lasts_s=LASTS_S, serves_old=True)
+    assert await recent.get() == 1
+    await clock.advance(seconds=LASTS_S + 1)
+    source.takes_s = 0.5
+    first = asyncio.ensure_future(recent.get())
+    await asyncio.sleep(0)
+    assert await recent.get() == 1
+    await clock.advance(seconds=1)
+    assert await first == 2
+
+
 async def test_one_who_goes_takes_the_answer_from_nobody(
     clock: VirtualClock, source: Source, recent: Recent[int]
 ) -> None:

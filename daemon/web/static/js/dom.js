@@ -27,6 +27,21 @@ function filled(node, attributes, children) {
 }
 
 /**
+ * An element of a long list, made only where it is new or has changed: `facts` is a text of all that is
+ * shown of it, and what stands there with the same facts stays as it is.
+ */
+export function kept(tag, key, facts, make) {
+  const stub = el(tag, { "data-key": key, "data-stub": true });
+  return Object.assign(stub, { facts, make });
+}
+
+function grown(node) {
+  if (node.make !== undefined) return Object.assign(node.make(), { facts: node.facts });
+  if (node instanceof Element) node.querySelectorAll("[data-stub]").forEach((it) => it.replaceWith(grown(it)));
+  return node;
+}
+
+/**
  * Make the children of `old` what those of `made` are, and keep every node that can be kept: so the
  * focus, a selection and an open menu outlive news. Children with a `data-key` are matched by it.
  */
@@ -39,11 +54,11 @@ export function morph(old, made) {
   for (const wanted of [...made.childNodes]) {
     const found = counterpart(at, wanted, keyed);
     if (found === null) {
-      old.insertBefore(wanted, at);
+      old.insertBefore(grown(wanted), at);
       continue;
     }
     at = placed(old, found, at);
-    become(found, wanted);
+    if (wanted.facts === undefined || wanted.facts !== found.facts) become(found, wanted);
   }
   while (at !== null) {
     const next = at.nextSibling;
@@ -80,6 +95,10 @@ function become(old, made) {
   if (old.nodeType === Node.TEXT_NODE) {
     if (old.data !== made.data) old.data = made.data;
     return;
+  }
+  if (made.make !== undefined) {
+    old.facts = made.facts;
+    made = made.make();
   }
   for (const { name } of [...old.attributes]) {
     if (!made.hasAttribute(name) && name !== "open") old.removeAttribute(name);

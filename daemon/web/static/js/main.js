@@ -55,11 +55,7 @@ function drawPage() {
   cache.beginDrawing();
   morph(masthead, el("div", {}, bar()));
   if (session.me === null) {
-    // Drawn once: news must not take from somebody what is being typed.
-    if (view.querySelector(".door") === null) view.replaceChildren(signin.draw(() => {
-    enter();
-    moved();
-  }));
+    showDoor();
     document.title = "Sign in · nightdesk";
     return;
   }
@@ -68,6 +64,16 @@ function drawPage() {
   morph(view, el("div", {}, shown ? shown.draw(...rest) : lost()));
   cache.endDrawing();
   document.title = `${shown ? shown.title(...rest) : "Nothing here"} · nightdesk`;
+}
+
+/** Drawn once: news must not take from somebody what is being typed. */
+function showDoor() {
+  if (view.querySelector(".door") !== null) return;
+  view.replaceChildren(signin.draw(() => {
+    enter();
+    moved();
+  }));
+  view.querySelector("input").focus();
 }
 
 const lost = () => [el("h1", { id: "title", tabindex: "-1" }, "There is nothing here"), el("p", {}, el("a", { href: to() }, "Back to today"))];
@@ -167,7 +173,6 @@ async function begin() {
     }
   }
   drawPage();
-  document.querySelector(".door input")?.focus();
 }
 
 begin();

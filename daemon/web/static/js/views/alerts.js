@@ -3,8 +3,8 @@
 import { act } from "../api.js";
 import { patch, refresh, under, use } from "../cache.js";
 import { confirm, field } from "../dialogs.js";
-import { el } from "../dom.js";
-import { count, distance, foreign, moment, words } from "../format.js";
+import { el, kept } from "../dom.js";
+import { count, distance, foreign, moment, relative, words } from "../format.js";
 import { firstOf } from "../more.js";
 import { badge, card, deed, facts, heading, quiet, table, when } from "../parts.js";
 import { to } from "../router.js";
@@ -36,11 +36,21 @@ function all() {
 }
 
 export function alertList(alerts) {
-  return el("ul", { class: "alerts" }, alerts.map((it) => el("li", { class: `alert ${it.severity}`, "data-key": it.id },
+  return el("ul", { class: "alerts" }, alerts.map((it) => kept("li", it.id, factsOf(it), () => listed(it))));
+}
+
+/** All that the list shows of an alert, the times as they read now. */
+function factsOf(it) {
+  const times = [it.firstAt, it.acknowledgedAt ?? it.told?.at].map((at) => (at ? relative(at) : ""));
+  return [session.mayOperate, session.me?.name, new Date().getDate(), ...times, JSON.stringify(it)].join(" ");
+}
+
+function listed(it) {
+  return el("li", { class: `alert ${it.severity}`, "data-key": it.id },
     el("div", { class: "alert-head" }, badge(it.severity), el("a", { href: to("alerts", it.id), class: "alert-name" }, foreign(it.name)),
       el("span", { class: "quiet" }, moment(it.firstAt), " · ", distance(it.firstAt), it.count > 1 ? ` · ${count(it.count)} times` : "")),
     el("p", { class: "summary" }, foreign(it.summary)),
-    el("div", { class: "alert-foot" }, el("span", { class: "quiet" }, standing(it)), el("div", { class: "deeds" }, deeds(it))))));
+    el("div", { class: "alert-foot" }, el("span", { class: "quiet" }, standing(it)), el("div", { class: "deeds" }, deeds(it))));
 }
 
 /** How far people know of it, and who is on it. */
