@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LINKS = ("redis", "database")
 LOOK_S = 1.0
+TRIAL_S = 3.0  # those who run the receivers see every trial
 FIGURES_S = 5.0
 
 
@@ -38,8 +39,8 @@ class HealthOperations:
         self._figures = Recent(app.clock, lambda: figures_of(app), self._changes, lasts_s=FIGURES_S)
         self._fared = Recent(app.clock, self._fare, self._changes, lasts_s=FIGURES_S)
         self._looks = {
-            deep: Recent(app.clock, partial(self._look, deep=deep), lambda: None, lasts_s=LOOK_S, share=0)
-            for deep in (False, True)
+            deep: Recent(app.clock, partial(self._look, deep=deep), lambda: None, lasts_s=lasts_s, share=0)
+            for deep, lasts_s in ((False, LOOK_S), (True, TRIAL_S))
         }
 
     async def now(self, *, deep: bool = False) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class NewLinkCheck(Body):
 
 
 async def health(asking: Asking) -> Answer:
-    """How every component is, at most a second ago; without a token no more than the word for all of it.
+    """How every component is, at most some seconds ago; without a token no more than the word for all of it.
 
     503 as long as any component is down, whatever else still works; what is merely degraded is a 200.
     """
@@ -55,7 +55,7 @@ HEALTH_ROUTES: tuple[Route, ...] = (
         Scope.OPEN,
         gives=(shapes.Health, shapes.Shallow),
         when_down=(shapes.Health, shapes.Shallow),
-        query=(flag("deep", "1 to try every channel too, without a message."),),
+        query=(flag("deep", "0 to leave the channels untried; trying one sends no message.", default=True),),
     ),
     read("/api/queues", queues, gives=work.Queues),
     read(

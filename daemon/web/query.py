@@ -39,7 +39,7 @@ def whole(name: str, about: str, default: int, most: int, least: int = 0) -> Par
     return Param(name=name, about=about, schema=schema, value_of=value_of, default=default)
 
 
-def flag(name: str, about: str) -> Param:
+def flag(name: str, about: str, *, default: bool = False) -> Param:
     """Something that is so, 1, or is not, 0."""
 
     def value_of(text: str) -> bool:
@@ -47,8 +47,8 @@ def flag(name: str, about: str) -> Param:
             raise Unfit(f"{name}: {quoted(text)} is neither 0 nor 1")
         return text == "1"
 
-    schema = {"type": "integer", "enum": [0, 1], "default": 0}
-    return Param(name=name, about=about, schema=schema, value_of=value_of, default=False)
+    schema = {"type": "integer", "enum": [0, 1], "default": int(default)}
+    return Param(name=name, about=about, schema=schema, value_of=value_of, default=default)
 
 
 def text(name: str, about: str, default: str | None = None) -> Param:

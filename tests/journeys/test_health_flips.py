@@ -42,11 +42,11 @@ class World:
     hook: Web
 
     def asked(self, *, token: str | None = TOKEN) -> tuple[int, dict[str, Any]]:
-        """The status code and the health, every channel tried."""
+        """The status code and the health, as a monitor asks for it."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            connection.request("GET", f"{PATH}?deep=1", headers=headers)
+            connection.request("GET", PATH, headers=headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:

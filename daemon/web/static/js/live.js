@@ -41,10 +41,13 @@ function hurry() {
 
 function become(state) {
   if (state === news.state) return;
-  const wasAway = news.state === "away";
+  const before = news.state;
+  const wasAway = before === "away";
   Object.assign(news, { state, since: Date.now() });
   // What happened between the two lines and fell out of the server's memory is told as `reset`.
   if (state === "live" && wasAway) cache.refresh(undefined, { isOld: true });
+  if (state === "away" && before === "live") announce("The line to the daemon is lost; what is shown grows old.");
+  if (state === "live" && wasAway) announce("The page is live again.");
   changed();
 }
 
@@ -84,6 +87,7 @@ function takeAlert(alert) {
   });
   cache.refreshSoon(`api/alerts/${encodeURIComponent(alert.id)}`, 500);
   cache.refreshSoon("api/status", 500);
+  if (alert.resolvedAt !== null && said.delete(alert.id)) announce(`Over: ${alert.summary}`);
   if (alert.resolvedAt !== null || alert.acknowledgedAt !== null || said.has(alert.id)) return;
   if (said.size > MOST_SAID) said.clear();
   said.add(alert.id);

@@ -107,7 +107,7 @@ function pulse() {
   const { state, since } = live.freshness();
   const at = cache.oldest();
   const texts = { live: "live", connecting: "connecting …", away: at === null ? "reconnecting …" : `reconnecting, as of ${clockOf(at)}` };
-  return el("span", { class: `pulse ${state}`, id: "pulse", title: `since ${clockOf(since)}` }, texts[state]);
+  return el("span", { class: `pulse ${state}`, id: "pulse", title: `since ${clockOf(since)}` }, el("span", { class: "unseen" }, "This page is "), texts[state]);
 }
 
 function enter() {

@@ -47,7 +47,7 @@ function factsOf(it) {
 
 function listed(it) {
   return el("li", { class: `alert ${it.severity}`, "data-key": it.id },
-    el("div", { class: "alert-head" }, badge(it.severity), el("a", { href: to("alerts", it.id), class: "alert-name" }, foreign(it.name)),
+    el("div", { class: "alert-head" }, badge(it.severity), el("a", { href: to("alerts", it.id), class: "alert-name", "aria-label": `${it.name}: ${it.summary}` }, foreign(it.name)),
       el("span", { class: "quiet" }, moment(it.firstAt), " · ", distance(it.firstAt), it.count > 1 ? ` · ${count(it.count)} times` : "")),
     el("p", { class: "summary" }, foreign(it.summary)),
     el("div", { class: "alert-foot" }, el("span", { class: "quiet" }, standing(it)), el("div", { class: "deeds" }, deeds(it))));
@@ -66,11 +66,14 @@ function standing(it) {
 function deeds(it) {
   if (it.resolvedAt !== null) return null;
   return [
-    it.acknowledgedAt ? null : deed("Acknowledge", () => acknowledge(it), { id: `ack-${it.id}`, about: it.name, isPrimary: true }),
-    deed("Resolve", () => askResolve(it), { id: `resolve-${it.id}`, about: it.name }),
-    deed("Silence", () => askSilence(it), { id: `silence-${it.id}`, about: it.name }),
+    it.acknowledgedAt ? null : deed("Acknowledge", () => acknowledge(it), { id: `ack-${it.id}`, about: subject(it), isPrimary: true }),
+    deed("Resolve", () => askResolve(it), { id: `resolve-${it.id}`, about: subject(it) }),
+    deed("Silence", () => askSilence(it), { id: `silence-${it.id}`, about: subject(it) }),
   ];
 }
+
+/** What tells an alert from others of its name. */
+const subject = (it) => [it.name, Object.values(it.labels).join(", ")].filter(Boolean).join(" of ");
 
 const path = (it, what) => `api/alerts/${encodeURIComponent(it.id)}/${what}`;
 const by = () => ({ by: session.me?.name ?? "operator" });

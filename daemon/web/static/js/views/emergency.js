@@ -1,5 +1,6 @@
 /* The emergency: say why, look at what would happen, confirm the count, watch it, call it off. */
 
+import { announce } from "../announce.js";
 import { act, newKey } from "../api.js";
 import { use } from "../cache.js";
 import { confirm, field } from "../dialogs.js";
@@ -14,8 +15,11 @@ const COUNTS = [
   ["willSend", "will be sent", "bad"], ["alreadyDelivered", "delivered already, left alone", "good"], ["sentAgain", "sent again", "warn"],
   ["unknown", "unknown, wait for your word", "odd"], ["excused", "excused", "idle"], ["notDueYet", "not due yet", "idle"],
 ];
+const STEPS = { waiting: "Waits for its time", canary: "A few go first", running: "The rest follows", done: "Done" };
+const ENDS = { cancelled: "It was called off; nothing was sent.", stopped: "The first few failed, so the rest was not sent." };
 const FINAL = ["done", "cancelled", "stopped"];
 const form = { preview: null, problem: null, key: null, isBusy: false };
+const seen = { planId: null, state: null };
 let redraw = () => {};
 
 /** `redrawing` is called when a preview came or went. */
@@ -57,7 +61,7 @@ function fields() {
 /** A submit button; with a reading token one that says why it does nothing. */
 function previewButton() {
   if (!session.mayOperate) return deed("Show the plan", () => {}, { id: "preview" });
-  return el("button", { class: "button primary", id: "preview", type: "submit", disabled: form.isBusy }, form.isBusy ? "Counting …" : "Show the plan");
+  return el("button", { class: "button primary", id: "preview", type: "submit", "aria-disabled": form.isBusy ? "true" : null }, form.isBusy ? "Counting …" : "Show the plan");
 }
 
 function given() {
@@ -70,13 +74,14 @@ function given() {
 
 async function preview(event) {
   event.preventDefault();
-  if (!session.mayOperate) return;
+  if (!session.mayOperate || form.isBusy) return;
   Object.assign(form, { problem: null, preview: null, isBusy: true });
   redraw();
   try {
     const { path, body } = given();
     form.preview = await act(path, { ...body, dryRun: true });
     form.key = newKey(); // one plan for one look, however often it is confirmed
+    announce(verdict(form.preview));
   } catch (problem) {
     form.problem = problem.message;
   }
@@ -88,10 +93,12 @@ async function preview(event) {
 function previewCard(found) {
   const sends = found.counts.willSend;
   return card("The plan", { id: "plan" },
-    el("p", { role: "status" }, sends ? `${many(sends, "report")} of ${found.dates.join(", ")} will be sent.` : "Nothing would be sent: nobody lacks a report."),
+    el("p", {}, verdict(found)),
     counts(found.counts),
     sends ? el("div", { class: "actions" }, deed(`Send ${many(sends, "report")} …`, askGo, { id: "go", isGrave: true })) : null);
 }
+
+const verdict = ({ counts: { willSend }, dates }) => (willSend ? `${many(willSend, "report")} of ${dates.join(", ")} will be sent.` : "Nothing would be sent: nobody lacks a report.");
 
 const counts = (found) => el("dl", { class: "counts" }, COUNTS.filter(([name]) => found[name] > 0 || name === "willSend").map(([name, text, tone]) =>
   el("div", { class: `key ${tone}` }, el("dt", {}, text), el("dd", {}, count(found[name] ?? 0)))));
@@ -119,6 +126,7 @@ function plan(id) {
   const back = { href: to("emergency"), text: "Emergency" };
   if (found.value === null) return [heading("Plan", back), when(found, () => null)];
   const it = found.value;
+  tell(it);
   return [
     heading("Plan", back, badge(it.state)),
     el("p", { class: "lead" }, foreign(it.reason)),
@@ -132,18 +140,23 @@ function plan(id) {
   ];
 }
 
+/** Speak each step as it comes: what is drawn anew is not heard. */
+function tell({ planId, state }) {
+  if (seen.planId === planId && seen.state !== state) announce(`Emergency: ${ENDS[state] ?? STEPS[state] ?? state}`);
+  Object.assign(seen, { planId, state });
+}
+
 function steps(it) {
-  const order = ["waiting", "canary", "running", "done"];
-  const names = { waiting: "Waits for its time", canary: "A few go first", running: "The rest follows", done: "Done" };
+  const order = Object.keys(STEPS);
   const at = order.indexOf(it.state);
-  return order.map((step, index) => el("li", { class: at < 0 ? "" : index < at ? "past" : index === at ? "here" : "", "aria-current": index === at ? "step" : null }, names[step]));
+  return order.map((step, index) => el("li", { class: at < 0 ? "" : index < at ? "past" : index === at ? "here" : "", "aria-current": index === at ? "step" : null }, STEPS[step]));
 }
 
 function outcome(it) {
-  if (it.state === "cancelled") return el("p", { role: "status" }, "It was called off; nothing was sent.");
-  if (it.state === "stopped") return el("p", { class: "problem", role: "alert" }, "The first few failed, so the rest was not sent. Look at the open alerts.");
+  if (it.state === "cancelled") return el("p", {}, ENDS.cancelled);
+  if (it.state === "stopped") return el("p", { class: "problem" }, `${ENDS.stopped} Look at the open alerts.`);
   if (it.state !== "done") return null;
-  return el("p", { role: "status" }, "Done. ", el("a", { href: to("reports", it.dates[0]) }, `See the reports of ${it.dates[0]}`));
+  return el("p", {}, "Done. ", el("a", { href: to("reports", it.dates[0]) }, `See the reports of ${it.dates[0]}`));
 }
 
 /** Whether the plan that is looked at still moves: then it is asked for every few seconds. */
