@@ -13,7 +13,7 @@ from daemon.check import prepare
 from daemon.clock import SystemClock
 from daemon.logs import writing_logs
 from daemon.loops import repeat
-from daemon.service import calm_collector
+from daemon.service import calm_collector, keep_few_arenas
 from state.home import Home, locked
 from state.store import Store
 
@@ -28,6 +28,7 @@ async def running(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[App]
     path.write_text(json.dumps({"handlers": ["benchmarks.noops"], **config}))
     home = Home(folder / "home", folder / "home" / "logs")
     prepared = prepare(path, {})
+    keep_few_arenas()
     with locked(home), writing_logs(home.log_file, to_stderr=False, environ={}):
         async with App.opened(prepared, home, SystemClock()) as app:
             await app.begin()

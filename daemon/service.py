@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import importlib
 import logging
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 # New objects between two rounds of the collector: a few megabytes.
 COLLECT_AFTER = 50_000
 
+# As in <malloc.h>, which numbers its parameters for good.
+M_ARENA_MAX = -8
+ARENAS = 2
+
 # Once everything is saved and closed, what still runs gets this long to let go.
 LET_GO_S = 2.0
 
@@ -47,6 +52,7 @@ def run_daemon(config_path: Path | None, home: Home, environ: Mapping[str, str],
         StoreDamaged: the database turned out damaged on the way; the next start looks it over.
     """
     prepared, clock = prepare(config_path, environ), SystemClock()
+    keep_few_arenas()
     with (
         locked(home),
         writing_logs(home.log_file, to_stderr=to_stderr, environ=environ),
@@ -218,6 +224,16 @@ def calm_collector() -> None:
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     gc.enable()
+
+
+def keep_few_arenas() -> None:
+    """Have the C library's allocator keep two arenas in place of eight for each processor.
+
+    A thread has one of its own else, and gives back next to nothing of it: after 12,000 reports 77 MiB, with
+    one arena 69. Where the library knows no such thing (it is glibc's), nothing is changed.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 class Reloader:

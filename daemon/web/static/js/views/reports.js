@@ -1,7 +1,7 @@
 /* Reports: those of a date, and one with why it stands as it does and what was kept of it. */
 
 import { act } from "../api.js";
-import { refresh, under, use } from "../cache.js";
+import { refresh, refreshSoon, under, use } from "../cache.js";
 import { confirm } from "../dialogs.js";
 import { el } from "../dom.js";
 import { count, dateName, foreign, moment, words } from "../format.js";
@@ -11,6 +11,7 @@ import { go, to } from "../router.js";
 import { session } from "../session.js";
 
 const GONE = 400; // a page began after a row that is no longer in the list
+const LIST_AGE_MS = 1_500; // a list may be a second old
 const BEFORE = "_week_before";
 const UNSETTLED = ["failed", "unknown"];
 
@@ -139,7 +140,11 @@ function deeds(it) {
   return it.deliveredAt || it.status === "excused" ? null : [deed("Make it now", () => askEnsure(it), { id: "ensure", isPrimary: true })];
 }
 
-const news = () => refresh((path) => ["api/reports", "api/why", "api/today"].some((it) => under(it)(path)));
+/** Ask anew after a deed, and once more when lists know of it too. */
+function news() {
+  refresh((path) => ["api/reports", "api/why", "api/today"].some((it) => under(it)(path)));
+  refreshSoon("api/reports", LIST_AGE_MS);
+}
 
 function askResolve(it, word) {
   const isResend = word === "resend";
