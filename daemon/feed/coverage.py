@@ -39,7 +39,7 @@ class CoverageFeed:
             return self._clock.now() + IDLE
         found = await self._asked(coverage)
         if found is not None and found != self._told:
-            self._hub.tell("coverage", found.as_row())
+            self._hub.publish("coverage", found.as_row())
         self._told = found
         return self._clock.now() + timedelta(seconds=max(EVERY_S, SHARE * coverage.took_s))
 

@@ -119,7 +119,7 @@ class Feed:
         seen = self._sight()
         runs = new_runs(self._house.store, before.runs_total)
         for run in runs:
-            self._hub.tell("run", as_camel(run))
+            self._hub.publish("run", as_camel(run))
         self._tell_schedules(before, seen)
         self._seen = replace(seen, alerts=self._tell_alerts(before, seen))
         if runs:
@@ -129,9 +129,9 @@ class Feed:
     def _tell_schedules(self, before: Sight, seen: Sight) -> None:
         changed = new_schedules(before.schedules, seen.schedules)
         if changed is None:
-            self._hub.tell(RESET, {})  # another configuration: nothing a page shows need be there any more
+            self._hub.publish(RESET, {})  # another configuration: nothing a page shows need be there any more
         for record in changed or ():
-            self._hub.tell("schedule", as_camel(record))
+            self._hub.publish("schedule", as_camel(record))
 
     def _tell_alerts(self, before: Sight, seen: Sight) -> dict[str, Said]:
         """Tell of the alerts that have changed; what is known of each once that is told."""
@@ -145,7 +145,7 @@ class Feed:
             notices=dispatch.notices() if alerts else (),
         )
         for row in told.rows(alerts, known):
-            self._hub.tell("alert", row)
+            self._hub.publish("alert", row)
         left = set(changed[MOST_ALERTS:])
         as_before = {name: before.alerts[name] for name in left & before.alerts.keys()}
         return {name: said for name, said in seen.alerts.items() if name not in left} | as_before
@@ -155,14 +155,14 @@ class Feed:
         batches = await self._newest_batches()
         if batches is not None and self._batches is not None:
             for day in new_digests(self._batches, batches):
-                self._hub.tell("digest", {"date": day.isoformat()})
+                self._hub.publish("digest", {"date": day.isoformat()})
         self._batches = batches or self._batches
 
     def _tell_status(self) -> None:
         status = self._standing()
         if status != self._status:
             self._status = status
-            self._hub.tell("status", status)
+            self._hub.publish("status", status)
 
     async def _newest_batches(self) -> list[Batch] | None:
         try:

@@ -72,7 +72,7 @@ class Hub:
         """The id of the newest event."""
         return f"{self._boot}-{self._number}"
 
-    def tell(self, kind: str, data: Any) -> None:
+    def publish(self, kind: str, data: Any) -> None:
         """Tell everybody; who has not kept up is let go."""
         self._number += 1
         piece = event(self.newest, kind, data)

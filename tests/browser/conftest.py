@@ -1,4 +1,4 @@
-"""What the browser tests lean on: one Chromium, a daemon for each file, tabs that hear every complaint."""
+"""What the browser tests lean on: one Chromium, one daemon to look at, tabs that hear every complaint."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ from tests.browser.visitor import CHROMIUM, QUIET, Visitor
 from tests.journeys.desk import zone_at_noon
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A daemon with something to show."""
+    """A daemon with something to show; who changes what it shows brings one of his own."""
     with open_stage(tmp_path_factory.mktemp("stage"), zone_at_noon()) as made:
         yield made
 

@@ -55,7 +55,8 @@ PAST_REPORT = """
 INSERT INTO obligation (date, company_id, status, due_at, deadline_at, attempts, epoch, rung, stable_id,
     produced_at, delivered_at, channel, error, first_attempt_ok)
 VALUES (?, ?, ?, ?, ?, 1, 1, 'template', ?, ?, ?, 'file', ?, ?)"""
-PAST_LEAD = "INSERT INTO item (seq, id, added_at, body, score, selected, reasons) VALUES (?, ?, ?, ?, ?, ?, ?)"
+PAST_LEAD = """
+INSERT INTO item (seq, id, added_at, body, score, selected, reasons) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 PAST_BATCH = """
 INSERT INTO batch (id, task_id, date, generated_at, after_seq, until_seq, docs_processed, queue_total,
     marked_for_draft, delivery_id, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""

@@ -1,10 +1,13 @@
 """The modules of the page by themselves, in the browser that runs them."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.browser.stage import Stage
 from tests.browser.visitor import Visitor
 
 WIRE = (
@@ -23,11 +26,15 @@ HEARD = [
 ]
 
 
-@pytest.fixture
-def modules(visitor: Visitor) -> Visitor:
+@pytest.fixture(scope="module")
+def modules(browser: Browser, stage: Stage) -> Iterator[Visitor]:
     """A page without a token, whose modules can be imported."""
-    visitor.go()
-    return visitor
+    context = browser.new_context()
+    made = Visitor(context.new_page(), stage)
+    made.go()
+    yield made
+    context.close()
+    assert made.complaints == []
 
 
 def call(visitor: Visitor, module: str, code: str, given: Any = None) -> Any:
@@ -94,7 +101,8 @@ def test_what_has_not_changed_is_not_made_again(modules: Visitor) -> None:
       it.morph(shown, list([['a', '1'], ['b', '1']]));
       const first = shown.querySelector('li');
       it.morph(shown, list([['c', '1'], ['a', '1'], ['b', '2']]));
-      return [made, shown.textContent, shown.querySelectorAll('li')[1] === first, shown.innerHTML.includes('stub')];
+      const isKept = shown.querySelectorAll('li')[1] === first;
+      return [made, shown.textContent, isKept, shown.innerHTML.includes('stub')];
     })()"""
     assert call(modules, "dom", code) == [["a", "b", "c", "b"], "112", True, False]
 

@@ -21,11 +21,11 @@ def hub() -> Hub:
 
 
 async def test_who_comes_is_greeted_and_hears_all_from_then_on(hub: Hub) -> None:
-    hub.tell("run", {"n": 1})
+    hub.publish("run", {"n": 1})
     stream = hub.pieces({"ready": True})
-    hub.tell("run", {"n": 2})
+    hub.publish("run", {"n": 2})
     assert await heard(stream) == [("b007-1", "status", {"ready": True}), ("b007-2", "run", {"n": 2})]
-    hub.tell("alert", {"summary": "two\nlines"})
+    hub.publish("alert", {"summary": "two\nlines"})
     assert await heard(stream) == [("b007-3", "alert", {"summary": "two\nlines"})]
     await stream.aclose()
     assert hub.count == 0
@@ -33,12 +33,12 @@ async def test_who_comes_is_greeted_and_hears_all_from_then_on(hub: Hub) -> None
 
 async def test_who_comes_back_hears_what_was_missed_and_nothing_twice(hub: Hub) -> None:
     for number in range(1, 6):
-        hub.tell("run", number)
+        hub.publish("run", number)
     stream = hub.pieces({}, "b007-3")
     assert [it[2] for it in await heard(stream)] == [4, 5]
     await stream.aclose()
     up_to_date = hub.pieces({}, "b007-5")
-    hub.tell("run", 6)
+    hub.publish("run", 6)
     assert [it[2] for it in await heard(up_to_date)] == [6]
     await up_to_date.aclose()
 
@@ -49,14 +49,14 @@ async def test_who_comes_back_hears_what_was_missed_and_nothing_twice(hub: Hub) 
 )
 async def test_who_may_have_missed_what_is_not_kept_is_told_to_load_anew(hub: Hub, last_id: str) -> None:
     for number in range(KEPT + 5):
-        hub.tell("run", number)
+        hub.publish("run", number)
     stream = hub.pieces({}, last_id)
     assert [it[1] for it in await heard(stream)] == ["reset"]
     await stream.aclose()
 
 
 async def test_what_happened_unwatched_is_not_passed_over(hub: Hub) -> None:
-    hub.tell("run", 1)
+    hub.publish("run", 1)
     hub.forget()
     stream = hub.pieces({}, "b007-1")
     assert [it[1] for it in await heard(stream)] == ["reset"]
@@ -64,9 +64,9 @@ async def test_what_happened_unwatched_is_not_passed_over(hub: Hub) -> None:
 
 
 async def test_more_than_a_listener_may_hold_is_not_repeated_to_him(hub: Hub) -> None:
-    hub.tell("run", 1)
+    hub.publish("run", 1)
     for _ in range(3):
-        hub.tell("run", "x" * (MOST_BYTES // 2))
+        hub.publish("run", "x" * (MOST_BYTES // 2))
     stream = hub.pieces({}, "b007-1")
     assert [it[1] for it in await heard(stream)] == ["reset"]
     await stream.aclose()
@@ -76,7 +76,7 @@ async def test_more_than_a_listener_may_hold_is_not_repeated_to_him(hub: Hub) ->
 async def test_who_does_not_keep_up_is_told_so_and_let_go(hub: Hub, size: int) -> None:
     slow, quick = hub.pieces({}), hub.pieces({})
     for _ in range(MOST_WAITING + 1):
-        hub.tell("run", "x" * size)
+        hub.publish("run", "x" * size)
         await heard(quick)
     assert [it[1] for it in await heard(slow)] == ["reset"]
     with pytest.raises(StopAsyncIteration):

@@ -5,6 +5,7 @@ import { hear } from "./stream.js";
 import { announce } from "./announce.js";
 
 const POLL_MS = 15_000;
+const LOOK_MS = 60_000; // while live: what no event told is not wrong for longer
 const MOST_SAID = 1_000;
 const RUNS_SHOWN = 30;
 const news = { state: "connecting", since: Date.now() };
@@ -12,6 +13,7 @@ const news = { state: "connecting", since: Date.now() };
 const said = new Set();
 let stream = null;
 let poll = null;
+let look = null;
 let changed = () => {};
 
 /** How fresh the page is: {state: "connecting" | "live" | "away", since}. */
@@ -21,6 +23,7 @@ export function start({ onChange, onRefused }) {
   changed = onChange;
   stream = hear("api/events", { onEvent: take, onState: become, onRefused });
   poll = setInterval(() => news.state === "live" || cache.refresh(), POLL_MS);
+  look = setInterval(() => document.hidden || cache.refresh((path) => !path.includes("/runs?"), { isOld: true }), LOOK_MS);
   addEventListener("online", hurry);
   document.addEventListener("visibilitychange", hurry);
 }
@@ -28,6 +31,7 @@ export function start({ onChange, onRefused }) {
 export function stop() {
   stream?.stop();
   clearInterval(poll);
+  clearInterval(look);
   removeEventListener("online", hurry);
   document.removeEventListener("visibilitychange", hurry);
   stream = null;
