@@ -1,6 +1,8 @@
 """The README's tour, typed as printed into a shell, in a folder of its own."""
 
+import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,3 +55,16 @@ def test_the_daily_reports_work_as_printed(folder: Path) -> None:
     ):
         assert re.search(wanted, ran.out, re.MULTILINE), f"{wanted!r} is not in:\n{ran.told}"
     assert "Traceback" not in ran.out + ran.err
+
+
+def test_the_port_answers_as_printed(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    config = folder / "orchestrator_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "http": {"port": port}}))
+    [script] = blocks(sections("README.md")["The dashboard, the API and the metrics"], "sh")
+    ran = run_script(script.replace("8780", str(port)), folder)
+    assert ran.code == 0, ran.told
+    assert '{"status":"ready"}' in ran.out
+    assert '"/api/events"' in ran.out
+    assert 'nightdesk_schedule_last_run_timestamp_seconds{schedule="nightly-batch"}' in ran.out

@@ -73,7 +73,7 @@ class Hub:
         return f"{self._boot}-{self._number}"
 
     def publish(self, kind: str, data: Any) -> None:
-        """Tell everybody; who has not kept up is let go."""
+        """Give it to everybody; who has not kept up is let go."""
         self._number += 1
         piece = event(self.newest, kind, data)
         self._ring.append(piece)

@@ -27,6 +27,7 @@ REALM = "nightdesk"
 SCHEME = "bearer"
 LONGEST_TOKEN = 1024
 HOSTS_REMEMBERED = 256
+UNKNOWN = "unknown"  # who is named in the log where the token was wrong
 LOOPBACK_NAMES = frozenset({"localhost"})
 HOW_TO_GET_ONE = (
     "no token is configured, so nobody can be let in: `nightdesk token new` makes one, "
@@ -111,6 +112,10 @@ class LocalDoor:
         """Let in whoever asks."""
         return LOCAL
 
+    def would_admit(self, visit: Visit, scope: Scope) -> bool:
+        """Whether whoever was let in would be again: always."""
+        return True
+
 
 class Door:
     """The TCP port: by which names it is asked for, with which tokens, and how often."""
@@ -142,12 +147,20 @@ class Door:
             self._keep_pace(caller, limit)
         return caller
 
+    def would_admit(self, visit: Visit, scope: Scope) -> bool:
+        """Whether whoever was let in would be again, by the names and tokens that are in force now."""
+        self._take_config()
+        token = token_of(visit.authorization)
+        caller = None if token is None else self._keyring.caller_of(token)
+        entry = decide_entry(scope, caller, shows_token=token is not None, is_shut_out=False)
+        return entry is Entry.ADMITTED and self._is_meant(visit.host)
+
     def _keep_pace(self, caller: Caller, limit: Limit) -> None:
         http = self._config().http
         most = http.emergency_per_minute if limit is Limit.EMERGENCY else http.operating_per_minute
         wait_s = self._paces.take(caller.name, limit, most, self._clock.monotonic())
         if wait_s:
-            raise _too_often(f"{most} {limit.value} calls a minute are the most", wait_s)
+            raise _too_often(f"{most} {limit.value} calls a minute are the most", wait_s, caller.name)
 
     def _take_config(self) -> None:
         """A reload changes the tokens and names at once."""
@@ -181,9 +194,9 @@ class Door:
             return _too_often("too many wrong tokens came from this address", shut_s)
         if caller is not None:
             log.warning("api.forbidden", extra={"fields": {"caller": caller.name, "scope": scope.value}})
-            return _insufficient(scope)
+            return _insufficient(scope, caller)
         if entry is Entry.WRONG_TOKEN and self._keyring:
-            return _unauthorized("this token is not known here", "invalid_token")
+            return _unauthorized("this token is not known here", "invalid_token", UNKNOWN)
         return _unauthorized(NO_TOKEN_SHOWN if self._keyring else HOW_TO_GET_ONE, None)
 
 
@@ -198,21 +211,21 @@ def _host_name(host: str) -> str | None:
     return name if is_plain else None
 
 
-def _unauthorized(detail: str, error: str | None) -> Refusal:
+def _unauthorized(detail: str, error: str | None, asked_by: str | None = None) -> Refusal:
     """As RFC 6750 section 3 has it: no error code where nothing was shown."""
     challenge = f'Bearer realm="{REALM}"' + (f', error="{error}"' if error else "")
-    return Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": challenge})
+    return Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": challenge}, asked_by)
 
 
-def _insufficient(scope: Scope) -> Refusal:
+def _insufficient(scope: Scope, caller: Caller) -> Refusal:
     challenge = f'Bearer realm="{REALM}", error="insufficient_scope", scope="{scope.value}"'
     detail = f"this token may not {scope.value}; use one of the scope {scope.value}"
-    return Refusal(HTTPStatus.FORBIDDEN, detail, {"WWW-Authenticate": challenge})
+    return Refusal(HTTPStatus.FORBIDDEN, detail, {"WWW-Authenticate": challenge}, caller.name)
 
 
-def _too_often(detail: str, wait_s: int) -> Refusal:
+def _too_often(detail: str, wait_s: int, asked_by: str | None = None) -> Refusal:
     text = f"{detail}; again in {wait_s} s"
-    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(wait_s)})
+    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(wait_s)}, asked_by)
 
 
 def _misdirected(host: str) -> Refusal:

@@ -26,6 +26,7 @@ from daemon.web.routing import Match, Router
 log = logging.getLogger(__name__)
 
 KEY_HEADER = "Idempotency-Key"
+HEADERS = ("Accept-Encoding", "Last-Event-ID")  # those that a route answers by
 REMEMBERED = 512  # paths, and queries, each no longer than a line may be
 BODY_S = 10.0  # a body that drips is given up on: aiohttp itself would wait for ever
 
@@ -34,6 +35,7 @@ class Admitting(Protocol):
     """Says who asks, or refuses."""
 
     def admit(self, visit: Visit, scope: Scope, limit: Limit | None) -> Caller | None: ...
+    def would_admit(self, visit: Visit, scope: Scope) -> bool: ...
 
 
 class Answering:
@@ -61,6 +63,11 @@ class Answering:
         finally:
             connection.rest()
 
+    def is_welcome(self, request: web.BaseRequest) -> bool:
+        """Whether a request that is being answered would be let in again: its token may be no more."""
+        route = self._found(request.method, request.rel_url.raw_path).route
+        return self._door.would_admit(_visit_of(request), route.scope)
+
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._answered(request)
@@ -75,29 +82,24 @@ class Answering:
 
     async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         match = self._found(request.method, request.rel_url.raw_path)
-        route = match.route
-        visit = Visit(
-            host=request.headers.get("Host"),
-            address=request.remote or "",
-            authorization=request.headers.get("Authorization"),
-        )
-        caller = self._door.admit(visit, route.scope, route.limit)
-        body = b"" if route.body is None else await read_body(request, route.most_bytes)
+        route, asked_by = match.route, None
         try:
+            caller = self._door.admit(_visit_of(request), route.scope, route.limit)
+            asked_by = None if caller is None else caller.name
             asking = Asking(
                 operations=self._operations,
                 path=match.names,
                 given=self._understood(route, request.rel_url.raw_query_string),
-                body=body,
-                headers=request.headers,
+                body=b"" if route.body is None else await read_body(request, route.most_bytes),
+                headers=_handed_down(request.headers),
                 idempotency_key=key_of(request.headers.get(KEY_HEADER)),
                 caller=caller,
             )
             response = await self._once(request, route, asking)
         except Exception as error:
-            _note(match, caller, status_of(error))
+            _note(match, asked_by or getattr(error, "asked_by", None), status_of(error))
             raise
-        _note(match, caller, response.status)
+        _note(match, asked_by, response.status)
         return response
 
     async def _once(self, request: web.BaseRequest, route: Route, asking: Asking) -> web.StreamResponse:
@@ -119,6 +121,20 @@ class Answering:
             raise
         self._replays.end(call, replies.kept(response))
         return response
+
+
+def _visit_of(request: web.BaseRequest) -> Visit:
+    headers = request.headers
+    return Visit(
+        host=headers.get("Host"),
+        address=request.remote or "",
+        authorization=headers.get("Authorization"),
+    )
+
+
+def _handed_down(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """What routes are told of the headers: never the token, which could get into an answer or a log there."""
+    return {name: headers[name] for name in HEADERS if name in headers}
 
 
 def _understood(route: Route, query: str) -> Mapping[str, Any]:
@@ -176,12 +192,12 @@ def _log(request: web.BaseRequest, error: Exception) -> None:
     log.error("request.failed", exc_info=error, extra={"fields": fields})
 
 
-def _note(match: Match, caller: Caller | None, status: int) -> None:
+def _note(match: Match, asked_by: str | None, status: int) -> None:
     """Leave word of everything that somebody has done, or has tried to do."""
-    if match.route.scope is not Scope.OPERATE or caller is None:
+    if match.route.scope is not Scope.OPERATE or asked_by is None:
         return
     fields = {
-        "caller": caller.name,
+        "caller": asked_by,
         "method": match.route.method,
         "route": match.route.path,
         "names": dict(match.names),

@@ -25,7 +25,7 @@ class Asking(Struct, frozen=True, kw_only=True):
     path: Mapping[str, str] = {}
     given: Mapping[str, Any] = {}
     body: bytes = b""
-    headers: Mapping[str, str] = {}  # of the request, by names in any case
+    headers: Mapping[str, str] = {}  # of the request, only those that a route answers by
     idempotency_key: str | None = None
     caller: Caller | None = None  # None: no valid token was shown, which only open routes are asked without
 

@@ -71,9 +71,9 @@ class Connection(web.RequestHandler):
         """The request has been answered."""
         self._hall.wait(self)
 
-    def begin_stream(self) -> bool:
+    def begin_stream(self, request: web.BaseRequest) -> bool:
         """What is answered has no end; False where there is no room for one more of these."""
-        return self._hall.stream(self)
+        return self._hall.stream(self, request)
 
     def give_up(self) -> None:
         """End it at once, whatever has not been sent yet."""
@@ -105,7 +105,7 @@ class Hall(web.Server):
         self._all: set[Connection] = set()
         # In the order in which they began to wait: the first is the first to go.
         self._waiting: dict[Connection, None] = {}
-        self._streams: dict[Connection, asyncio.Task[Any]] = {}
+        self._streams: dict[Connection, tuple[web.BaseRequest, asyncio.Task[Any]]] = {}
         # Those that owe the end of their headers, oldest first, with the tick when that began. One timer
         # looks after them all: one for each request would be a tenth of what answering it costs.
         self._owing: dict[Connection, int] = {}
@@ -147,12 +147,12 @@ class Hall(web.Server):
         if connection in self._all and connection not in self._streams:
             self._waiting[connection] = None
 
-    def stream(self, connection: Connection) -> bool:
+    def stream(self, connection: Connection, request: web.BaseRequest) -> bool:
         if len(self._streams) >= self.room.streams:
             return False
         task = asyncio.current_task()
         assert task is not None
-        self._streams[connection] = task
+        self._streams[connection] = request, task
         return True
 
     def lose(self, connection: Connection) -> None:
@@ -160,7 +160,8 @@ class Hall(web.Server):
         self._owing.pop(connection, None)
         self._waiting.pop(connection, None)
         # Whoever streams waits for news, and would not notice before the next that nobody listens.
-        if (task := self._streams.pop(connection, None)) is not None:
+        if (stream := self._streams.pop(connection, None)) is not None:
+            _, task = stream
             task.cancel()
 
     def _sweep(self) -> None:
@@ -171,10 +172,11 @@ class Hall(web.Server):
             connection.give_up()
         self._sweeping = self.loop.call_later(HEADER_S / TICKS, self._sweep) if self._owing else None
 
-    def end_streams(self) -> None:
-        """Send the streams away: they would keep a stop waiting for as long as it does wait."""
-        for connection in list(self._streams):
-            connection.give_up()
+    def end_streams(self, but: Callable[[web.BaseRequest], bool] = lambda _: False) -> None:
+        """Send the streams away, `but` those of which this is true: a stop would wait for them in vain."""
+        for connection, (request, _) in list(self._streams.items()):
+            if not but(request):
+                connection.give_up()
 
 
 class _Refusing(asyncio.Protocol):

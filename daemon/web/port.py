@@ -38,6 +38,7 @@ class Port:
         self._door = Door(lambda: app.config, app.clock)
         self._server: asyncio.Server | None = None
         self._hall: Hall | None = None
+        self._answering: Answering | None = None
         self._place: Place | None = None
 
     async def step(self) -> datetime:
@@ -49,8 +50,9 @@ class Port:
             await self.close()
             if wanted is not None and not await self._opened(wanted):
                 return now + TRY_AGAIN
-        if self._hall is not None:
+        if self._hall is not None and self._answering is not None:
             self._hall.room = _room_of(http)
+            self._hall.end_streams(but=self._answering.is_welcome)
         await self._app.alerts.resolve(UNREACHABLE)
         return now + LOOK_AGAIN
 
@@ -77,7 +79,7 @@ class Port:
         except OSError as error:
             await self._tell(wanted, error)
             return False
-        self._server, self._hall, self._place = server, hall, wanted
+        self._server, self._hall, self._answering, self._place = server, hall, answering, wanted
         self._app.http_port = server.sockets[0].getsockname()[1]
         fields = {"host": host, "port": self._app.http_port, "connections": hall.room.connections}
         log.info("http.ready", extra={"fields": {**fields, "streams": hall.room.streams}})

@@ -30,12 +30,23 @@ STATUS_OF: tuple[tuple[type[Exception], HTTPStatus], ...] = (
 
 
 class Refusal(Exception):
-    """A request is not answered as it was meant: the status, the reason, and headers that belong to it."""
+    """A request is not answered as it was meant: the status, the reason, and headers that belong to it.
 
-    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    `asked_by`: who is named in the log as the one who asked, where somebody was refused at the door. It is not
+    set where whoever has no token could fill the log with it.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        asked_by: str | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.headers: Mapping[str, str] = headers or {}
+        self.asked_by = asked_by
 
 
 def status_of(error: Exception) -> HTTPStatus:

@@ -105,7 +105,7 @@ async def _streamed(
     async with contextlib.AsyncExitStack() as stack:
         if hasattr(stream.pieces, "aclose"):
             stack.push_async_callback(stream.pieces.aclose)
-        if isinstance(connection, Connection) and not connection.begin_stream():
+        if isinstance(connection, Connection) and not connection.begin_stream(request):
             wait = {"Retry-After": str(RETRY_STREAM_S)}
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "there are too many event streams", wait)
         headers = {**NEVER_KEPT, **answer.headers, "Content-Type": stream.media}

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.pictures import smaller
-from tests.browser.stage import TOKEN, Stage, open_stage
+from tests.browser.stage import SCHEDULES, TOKEN, Stage, open_stage
 from tests.browser.visitor import CHROMIUM, QUIET, Visitor
 
 LARGEST = 200_000  # bytes
@@ -83,6 +83,7 @@ def take(picture: Picture, browser: Browser, stage: Stage, zone: str) -> bytes:
         page.locator("#go").wait_for()
     if picture.place == "":
         page.locator("day-bars canvas").nth(1).wait_for()
+        page.locator(".schedules .spark").nth(SCHEDULES - 1).wait_for()
     page.evaluate("document.activeElement.blur()")
     taken = page.screenshot(full_page=picture.is_whole, animations="disabled")
     context.close()

@@ -81,7 +81,7 @@ async function preview(event) {
     const { path, body } = given();
     form.preview = await act(path, { ...body, dryRun: true });
     form.key = newKey(); // one plan for one look, however often it is confirmed
-    announce(verdict(form.preview));
+    announce(verdict(form.preview), { isSeen: true });
   } catch (problem) {
     form.problem = problem.message;
   }
@@ -142,7 +142,7 @@ function plan(id) {
 
 /** Speak each step as it comes: what is drawn anew is not heard. */
 function tell({ planId, state }) {
-  if (seen.planId === planId && seen.state !== state) announce(`Emergency: ${ENDS[state] ?? STEPS[state] ?? state}`);
+  if (seen.planId === planId && seen.state !== state) announce(`Emergency: ${ENDS[state] ?? STEPS[state] ?? state}`, { isSeen: true });
   Object.assign(seen, { planId, state });
 }
 

@@ -27,13 +27,13 @@ export function schedulesCard(schedules) {
 }
 
 function row(it) {
-  const runs = use(runsPath(it.name)).value ?? [];
-  const last = runs.at(-1);
+  const runs = use(runsPath(it.name)).value;
+  const last = runs?.at(-1);
   return el("tr", { "data-key": it.name, id: `schedule-${it.name}` },
     el("th", { scope: "row" }, el("a", { href: to("schedules", it.name) }, foreign(it.name)), el("span", { class: "quiet block" }, it.cron, " ", it.timezone)),
     el("td", { "data-head": "Last" }, lastOf(it, last)),
     el("td", { "data-head": "Next" }, it.pausedUntil ? paused(it) : [moment(it.nextFireAt), " ", distance(it.nextFireAt)]),
-    el("td", { "data-head": "Durations" }, sparkline(runs)),
+    el("td", { "data-head": "Durations" }, runs === null ? null : sparkline(runs)),
     el("td", { class: "deeds" }, deeds(it)));
 }
 
