@@ -86,11 +86,12 @@ class Answering:
         try:
             caller = self._door.admit(_visit_of(request), route.scope, route.limit)
             asked_by = None if caller is None else caller.name
+            body = b"" if route.body is None else await read_body(request, route.most_bytes)
             asking = Asking(
                 operations=self._operations,
                 path=match.names,
                 given=self._understood(route, request.rel_url.raw_query_string),
-                body=b"" if route.body is None else await read_body(request, route.most_bytes),
+                body=body,
                 headers=_handed_down(request.headers),
                 idempotency_key=key_of(request.headers.get(KEY_HEADER)),
                 caller=caller,

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from daemon.operations import Unknown
 from daemon.web.answers import Shape
 from daemon.web.asking import Answer, Asking, Raw
 from daemon.web.caller import Scope
+from daemon.web.packing import takes_gzip
 from daemon.web.route import Answering, Route, read
 
 FOLDER = Path(__file__).resolve().parent / "static"
@@ -104,15 +104,6 @@ async def _file(asking: Asking, name: str) -> Answer:
         return Answer(value=Raw(body=file.plain, media=file.media), headers=headers)
     headers["Content-Encoding"] = "gzip"
     return Answer(value=Raw(body=file.packed, media=file.media), headers=headers)
-
-
-def takes_gzip(accept_encoding: str | None) -> bool:
-    """Whether whoever sent this header can unpack; a weight of 0 means that it cannot."""
-    for offer in (accept_encoding or "").lower().split(","):
-        coding, _, weight = offer.partition(";")
-        if coding.strip() == "gzip":
-            return re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is None
-    return False
 
 
 def _read(path: Path) -> File:

@@ -32,8 +32,8 @@ STATUS_OF: tuple[tuple[type[Exception], HTTPStatus], ...] = (
 class Refusal(Exception):
     """A request is not answered as it was meant: the status, the reason, and headers that belong to it.
 
-    `asked_by`: who is named in the log as the one who asked, where somebody was refused at the door. It is not
-    set where whoever has no token could fill the log with it.
+    `asked_by`: who is named in the log as the one who was refused at the door. It is not set where whoever
+    has no token could fill the log with it.
     """
 
     def __init__(

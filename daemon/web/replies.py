@@ -13,6 +13,7 @@ from yarl import URL
 from daemon.web.asking import JSON, Answer, Raw, Stream
 from daemon.web.connections import Connection
 from daemon.web.headers import ASKED_AGAIN, NEVER_KEPT, TOTAL_HEADER
+from daemon.web.packing import SMALLEST, packed, takes_gzip
 from daemon.web.problems import PROBLEM_TYPE, Refusal, problem
 from daemon.web.replays import Kept
 from daemon.web.route import Route
@@ -34,7 +35,7 @@ async def send(request: web.BaseRequest, route: Route, answer: Answer) -> web.St
     """
     if isinstance(answer.value, Stream):
         return await _streamed(request, route, answer, answer.value)
-    response = reply(request, route, answer)
+    response = await reply(request, route, answer)
     if isinstance(response, web.Response) and (response.content_length or 0) > AT_ONCE:
         async with asyncio.timeout(SEND_S):
             await response.prepare(request)
@@ -42,7 +43,7 @@ async def send(request: web.BaseRequest, route: Route, answer: Answer) -> web.St
     return response
 
 
-def reply(request: web.BaseRequest, route: Route, answer: Answer) -> Whole | web.Response:
+async def reply(request: web.BaseRequest, route: Route, answer: Answer) -> Whole | web.Response:
     """An answer that has an end, as it is sent; where the caller has it already, only that it is the same."""
     raw = answer.value
     if not isinstance(raw, Raw):
@@ -53,12 +54,25 @@ def reply(request: web.BaseRequest, route: Route, answer: Answer) -> Whole | web
         headers[TOTAL_HEADER] = str(answer.total)
     if answer.next is not None:
         headers["Link"] = f'<{_onward(request.rel_url, answer.next)}>; rel="next"'
+    is_packed = False
+    if raw.media == JSON and len(raw.body) >= SMALLEST and route.body is None:
+        headers["Vary"] = "Accept-Encoding"
+        is_packed = takes_gzip(request.headers.get("Accept-Encoding"))
     if route.is_tagged:
-        headers["ETag"] = tag = f'"{hashlib.sha256(raw.body).hexdigest()[:TAG_DIGITS]}"'
+        headers["ETag"] = tag = tag_of(raw.body, is_packed=is_packed)
         if is_same(request.headers.get("If-None-Match"), tag):
             del headers["Content-Type"]
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return whole(request, answer.status or route.status, headers, raw.body)
+    body = raw.body
+    if is_packed:
+        headers["Content-Encoding"] = "gzip"
+        body = await packed(body)
+    return whole(request, answer.status or route.status, headers, body)
+
+
+def tag_of(body: bytes, *, is_packed: bool) -> str:
+    """What tells a body from every other: packed it is another one, by RFC 9110 section 8.8.3.3."""
+    return f'"{hashlib.sha256(body).hexdigest()[:TAG_DIGITS]}{"-gzip" if is_packed else ""}"'
 
 
 @lru_cache(512)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browser.stage import Stage, open_stage
 from tests.browser.visitor import CHROMIUM, QUIET, Visitor
@@ -27,11 +27,19 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """What the tabs of a file share: the files of the page, fetched once and asked for anew."""
+    made = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def visitor(browser: Browser, stage: Stage) -> Iterator[Visitor]:
+def visitor(context: BrowserContext, stage: Stage) -> Iterator[Visitor]:
     """A tab of a screen of usual size; at its end nothing may have been complained of."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     made = Visitor(context.new_page(), stage)
     yield made
-    context.close()
+    made.page.evaluate("localStorage.clear()")
+    made.page.close()
     assert made.complaints == []

@@ -117,7 +117,8 @@ def test_what_nobody_knows_of_is_settled_by_a_word(visitor: Visitor) -> None:
     expect(heading).to_contain_text("delivered")
     expect(page.get_by_role("button", name="It has arrived")).to_have_count(0)
     page.get_by_role("link", name=f"Reports of {day}").click()
-    expect(page.get_by_role("row", name=re.compile("^B6 "))).to_contain_text("delivered")
+    row = page.get_by_role("row", name=re.compile("^B6 "))
+    expect(row).to_contain_text("delivered", timeout=LIVE_MS)
     assert stage.get(f"/api/reports/B6/{day}")["status"] == "delivered"
 
 

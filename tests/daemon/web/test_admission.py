@@ -196,6 +196,21 @@ def test_a_reload_changes_tokens_and_names_at_once(tmp_path: Path) -> None:
     assert desk.asked("another-long-token-instead") is not None
 
 
+def test_who_was_let_in_would_be_again_only_while_the_token_is_in_force(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    reads = Visit(host="localhost", address="192.0.2.1", authorization=f"Bearer {READ_TOKEN}")
+    named = Visit(host="desk.example.org", address="192.0.2.1", authorization=f"Bearer {TOKEN}")
+    assert desk.door.would_admit(reads, Scope.READ)
+    assert not desk.door.would_admit(reads, Scope.OPERATE)
+    assert desk.door.would_admit(named, Scope.OPERATE)
+    desk.config = prepare(
+        write_config(tmp_path, HTTP), {**ENVIRON, "READ_TOKEN": "another-long-token-to-read"}
+    ).config
+    assert not desk.door.would_admit(reads, Scope.READ)
+    assert not desk.door.would_admit(named, Scope.READ)  # by a name that is no more
+    assert desk.asked(TOKEN) is not None
+
+
 def test_the_names_of_the_house_are_its_host_its_address_and_those_that_are_written(tmp_path: Path) -> None:
     desk = Desk(tmp_path, host="localhost", hosts=["Night.Example.org"])
     assert host_names(desk.config) == {"localhost", "desk.example.org", "night.example.org"}
@@ -208,3 +223,4 @@ def test_the_names_of_the_house_are_its_host_its_address_and_those_that_are_writ
 def test_the_control_socket_lets_its_owner_do_everything() -> None:
     visit = Visit(host="anything", address="", authorization=None)
     assert LocalDoor().admit(visit, Scope.OPERATE, Limit.EMERGENCY) is LOCAL
+    assert LocalDoor().would_admit(visit, Scope.OPERATE)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from daemon.web.pages import FOLDER, files, takes_gzip
+from daemon.web.pages import FOLDER, files
 
 OURS = [path for path in sorted(FOLDER.rglob("*")) if path.suffix in (".js", ".html", ".css", ".svg")]
 OURS = [path for path in OURS if "vendor" not in path.parts]
@@ -119,22 +119,6 @@ async def test_an_address_of_a_message_leads_into_the_page(api: aiohttp.ClientSe
 async def test_the_control_socket_may_do_everything(api: aiohttp.ClientSession) -> None:
     async with api.get("/api/me") as answer:
         assert await answer.json() == {"name": "local", "scope": "operate"}
-
-
-@pytest.mark.parametrize(
-    ("header", "taken"),
-    [
-        (None, False),
-        ("", False),
-        ("gzip", True),
-        ("br, GZIP;q=0.5", True),
-        ("gzip;q=0", False),
-        ("gzip; q=0.000", False),
-        ("x-gzip-like", False),
-    ],
-)
-def test_packed_is_sent_only_to_whom_can_unpack(header: str | None, taken: bool) -> None:
-    assert takes_gzip(header) is taken
 
 
 @pytest.mark.parametrize("path", OURS, ids=[path.relative_to(FOLDER).as_posix() for path in OURS])

@@ -18,7 +18,17 @@ from daemon.web.asking import Answer, Asking, Stream
 from daemon.web.connections import Room
 from daemon.web.route import read
 from state.home import Home
-from tests.daemon.web.served import ENVIRON, HTTP, TOKEN, asking, opened, raw, served, write_config
+from tests.daemon.web.served import (
+    ENVIRON,
+    HTTP,
+    READ_TOKEN,
+    TOKEN,
+    asking,
+    opened,
+    raw,
+    served,
+    write_config,
+)
 
 
 @pytest.fixture
@@ -320,6 +330,56 @@ async def test_an_operating_call_leaves_word_of_who_and_what(
     ]
     assert "canary-reason" not in caplog.text
     assert TOKEN not in caplog.text
+
+
+async def test_who_was_refused_an_operating_call_stands_in_the_log_as_well(
+    app: App, api: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    path, most = "/api/schedules/hello/pause", {"data": b"x" * 100_000}
+    async with asking(app, READ_TOKEN) as reader, asking(app, "wrong") as wrong, asking(app, None) as nobody:
+        for session, sent in ((reader, {}), (wrong, {}), (nobody, {}), (api, {"data": b"{"}), (api, most)):
+            async with session.post(path, **sent) as answer:
+                await answer.read()
+        async with wrong.get("/api/status") as answer:
+            assert answer.status == 401
+    words = [it.__dict__["fields"] for it in caplog.records if it.message == "api.operated"]
+    # Of whoever shows no token at all nothing is written: the log is not theirs to fill.
+    assert [(it["caller"], it["status"]) for it in words] == [
+        ("http.readToken", 403),
+        ("unknown", 401),
+        ("http.token", 400),
+        ("http.token", 413),
+    ]
+    assert {it["route"] for it in words} == {"/api/schedules/{name}/pause"}
+
+
+async def test_calls_beyond_the_pace_stand_in_the_log(
+    tmp_path: Path, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    config = write_config(tmp_path, {**HTTP, "operatingPerMinute": 1})
+    async with opened(config, home) as app, served(app), asking(app) as api:
+        for _ in range(2):
+            async with api.post("/api/schedules/hello/resume", json={}) as answer:
+                await answer.read()
+    words = [it.__dict__["fields"] for it in caplog.records if it.message == "api.operated"]
+    assert [(it["caller"], it["status"]) for it in words] == [("http.token", 200), ("http.token", 429)]
+
+
+async def mirrored(asking: Asking) -> Answer:
+    """What a route is told of the headers."""
+    return Answer(value=dict(asking.headers))
+
+
+async def test_no_route_is_handed_the_token(app: App) -> None:
+    sent = {"last-event-id": "x-7", "Accept-Encoding": "br", "Cookie": "a=b"}
+    async with (
+        served(app, [read("/it", mirrored)]),
+        asking(app) as api,
+        api.get("/it", headers=sent) as answer,
+    ):
+        assert await answer.json() == {"Accept-Encoding": "br", "Last-Event-ID": "x-7"}
 
 
 async def test_what_bears_a_key_is_done_once(api: aiohttp.ClientSession) -> None:

@@ -1,7 +1,7 @@
 /* Reports: those of a date, and one with why it stands as it does and what was kept of it. */
 
 import { act } from "../api.js";
-import { refresh, refreshSoon, under, use } from "../cache.js";
+import { refresh, under, use } from "../cache.js";
 import { confirm } from "../dialogs.js";
 import { el } from "../dom.js";
 import { count, dateName, foreign, moment, words } from "../format.js";
@@ -11,7 +11,7 @@ import { go, to } from "../router.js";
 import { session } from "../session.js";
 
 const GONE = 400; // a page began after a row that is no longer in the list
-const LIST_AGE_MS = 1_500; // a list may be a second old
+const LIST_AGES_MS = [1_500, 8_000]; // a list that took long to read is given for a while after
 const BEFORE = "_week_before";
 const UNSETTLED = ["failed", "unknown"];
 
@@ -143,7 +143,7 @@ function deeds(it) {
 /** Ask anew after a deed, and once more when lists know of it too. */
 function news() {
   refresh((path) => ["api/reports", "api/why", "api/today"].some((it) => under(it)(path)));
-  refreshSoon("api/reports", LIST_AGE_MS);
+  LIST_AGES_MS.forEach((ms) => setTimeout(() => refresh(under("api/reports")), ms));
 }
 
 function askResolve(it, word) {
