@@ -17,7 +17,7 @@ from daemon.watch.alerts import Alerts
 from state.ledger.base import Ledger
 from state.store import Store
 
-COUNTED_S, COUNTED_SHARE = 5.0, 50.0  # counting takes at most a fiftieth of the time
+COUNTED_S, COUNTED_SHARE = 5.0, 20.0  # counting takes at most a twentieth of the time
 
 
 class ReportsDesk:

@@ -8,16 +8,16 @@ from daemon.clock import Clock
 
 T = TypeVar("T")
 
-# Asking may take up to a twentieth of the time, however often somebody wants to know.
-SHARE = 20.0
-LONGEST_S = 60.0
+# Asking may take up to a tenth of the time, however often somebody wants to know.
+SHARE = 10.0
+LONGEST_S = 20.0
 
 
 class Recent(Generic[T]):
     """Asks anew where the version of what it asks of has changed, or the answer has grown old.
 
-    With `serves_old` only one waits for that: who comes meanwhile is given the last answer, if it is less
-    than a minute old.
+    With `serves_old` only one waits for that: who comes meanwhile is given the last answer, if it is not
+    much too old.
     An answer that took long to get is good for longer: for `share` times as long as it took.
     """
 

@@ -88,7 +88,7 @@ async def test_what_takes_long_is_good_for_longer_whatever_changes(
     assert recent.at_hand() is None
 
 
-async def test_nothing_is_good_for_longer_than_a_minute(
+async def test_nothing_is_good_for_longer_than_its_bound(
     clock: VirtualClock, source: Source, recent: Recent[int]
 ) -> None:
     source.takes_s = 30.0
