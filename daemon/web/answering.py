@@ -7,7 +7,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 from yarl import URL
 
 from daemon.operations import Operations
@@ -25,8 +26,8 @@ from daemon.web.routing import Match, Router
 
 log = logging.getLogger(__name__)
 
-KEY_HEADER = "Idempotency-Key"
-HEADERS = ("Accept-Encoding", "Last-Event-ID")  # those that a route answers by
+KEY_HEADER = istr("Idempotency-Key")
+HEADERS = (hdrs.ACCEPT_ENCODING, hdrs.LAST_EVENT_ID)  # those that a route answers by
 REMEMBERED = 512  # paths, and queries, each no longer than a line may be
 BODY_S = 10.0  # a body that drips is given up on: aiohttp itself would wait for ever
 
@@ -127,9 +128,9 @@ class Answering:
 def _visit_of(request: web.BaseRequest) -> Visit:
     headers = request.headers
     return Visit(
-        host=headers.get("Host"),
+        host=headers.get(hdrs.HOST),
         address=request.remote or "",
-        authorization=headers.get("Authorization"),
+        authorization=headers.get(hdrs.AUTHORIZATION),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from yarl import URL
 
 from daemon.web.asking import JSON, Answer, Raw, Stream
@@ -57,7 +57,7 @@ async def reply(request: web.BaseRequest, route: Route, answer: Answer) -> Whole
     is_packed = False
     if raw.media == JSON and len(raw.body) >= SMALLEST and route.body is None:
         headers["Vary"] = "Accept-Encoding"
-        is_packed = takes_gzip(request.headers.get("Accept-Encoding"))
+        is_packed = takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING))
     if route.is_tagged:
         headers["ETag"] = tag = tag_of(raw.body, is_packed=is_packed)
         if is_same(request.headers.get("If-None-Match"), tag):

@@ -64,6 +64,28 @@ async def test_a_connection_is_used_again_and_requests_may_come_all_at_once() ->
         assert [(await said(reader))[2] for _ in range(5)] == [BODY] * 5
 
 
+async def test_who_asks_and_reads_nothing_is_not_answered_for_ever() -> None:
+    made: list[int] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        made.append(1)
+        return whole(request, 200, HEADERS, bytes(AT_ONCE))
+
+    server = await asyncio.get_running_loop().create_server(web.Server(answer), "127.0.0.1", 0)
+    # Nothing is taken in on this side: what is sent fills the buffers of the kernel, and then waits there.
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1)
+    writer.write(GET * 500)
+    await asyncio.wait_for(writer.drain(), 5)
+    before = -1
+    while len(made) != before:
+        before = len(made)
+        await asyncio.sleep(0.2)
+    assert before < 400
+    writer.transport.abort()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_who_wants_the_end_of_the_connection_gets_it() -> None:
     async with answered(200, BODY) as (reader, writer):
         writer.write(GET.replace(b"Host", b"Connection: close\r\nHost"))
