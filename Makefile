@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := run
-.PHONY: run help install test check bench test-browser test-crash test-systemd screenshots requirements dist clean
+.PHONY: run help install programs test check bench test-browser test-crash test-systemd screenshots requirements dist clean
 
 ifeq ($(UV),)
 # pip, the slow way: about half a minute instead of three seconds.
@@ -29,7 +29,7 @@ help: ## list what can be made
 
 install: $(VENV)/ready ## make .venv and install nightdesk in it
 
-test: $(VENV)/ready-dev ## run every test that needs nothing but Python
+test: $(VENV)/ready-dev programs ## run every test but those of test-browser and test-systemd
 	@$(PY) -m pytest --ignore=tests/systemd --ignore=tests/browser $(ARGS)
 
 check: $(VENV)/ready-dev ## format, lint, types, import contracts, then the tests
@@ -42,13 +42,17 @@ check: $(VENV)/ready-dev ## format, lint, types, import contracts, then the test
 test-crash: $(VENV)/ready-dev ## kill the daemon at 1,000 random instants
 	@NIGHTDESK_KILLS=1000 $(PY) -m pytest tests/journeys/test_crash.py
 
-test-browser: $(VENV)/ready-dev ## prove the dashboard in a real browser: needs chromium
+test-browser: $(VENV)/ready-dev ## prove the dashboard in a real browser: chromium
+	@bash .ci/need chromium which chromium
 	@$(PY) -m pytest tests/browser
 
-screenshots: $(VENV)/ready-dev ## take the pictures of the dashboard anew: needs chromium
+screenshots: $(VENV)/ready-dev ## take the pictures of the dashboard anew, with chromium
+	@bash .ci/need chromium which chromium
 	@$(PY) -m tests.browser.screenshots docs/screenshots
 
 test-systemd: $(VENV)/ready-dev ## prove the units with a real systemd: needs root and systemd-nspawn
+	@bash .ci/need systemd which systemd-analyze
+	@bash .ci/need systemd-container which systemd-nspawn
 	@$(PY) -m pytest tests/systemd
 
 bench: $(VENV)/ready-bench ## measure against the limits of this machine and against other programs
@@ -73,6 +77,13 @@ requirements: $(VENV)/ready ## pin all dependencies anew
 clean: ## remove everything that was made here, your var/ excepted
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+programs: ## see to the programs that tests lean on: installed with apt-get as root, else named
+	@bash .ci/need curl curl --version
+	@bash .ci/need openssl openssl version
+	@bash .ci/need procps ps --version
+	@bash .ci/need prometheus promtool --version
+	@bash .ci/need redis-server redis-server --version
 
 # The stamps below say what has been installed; they are as new as the pins they were made from. An
 # environment that is there and works is kept.
